@@ -1,0 +1,1 @@
+//! Simulated customers and attackers of the sample shop.
