@@ -1,0 +1,68 @@
+//! Every limit of the engine, named with its unit. What is cut by one is marked in the observation.
+
+/// Path components that are looked at; a longer path is marked as truncated.
+pub const PATH_COMPONENTS_MAX: usize = 32;
+/// Bytes of the path and query that are parsed.
+pub const PATH_BYTES_MAX: usize = 16 * 1024;
+/// Values (query, form and JSON fields, containers included) kept of one exchange.
+pub const VALUES_MAX: usize = 256;
+/// Nesting of JSON that is walked.
+pub const JSON_DEPTH_MAX: usize = 24;
+/// Bytes of a field name, dotted path included.
+pub const FIELD_NAME_BYTES_MAX: usize = 160;
+/// Bytes of one static word (path component or one part of a field name) that may travel in clear.
+pub const WORD_BYTES_MAX: usize = 48;
+/// Characters of one value that are classified; its length counts all of them.
+pub const VALUE_CHARS_MAX: usize = 4096;
+/// Characters of a collapsed character-class pattern.
+pub const PATTERN_CHARS_MAX: usize = 32;
+/// Different punctuation characters counted in one value.
+pub const PUNCTUATION_KINDS_MAX: usize = 32;
+/// Percent-decoding layers undone to look for hidden encodings.
+pub const DECODING_LAYERS_MAX: usize = 3;
+/// Bytes of a host name.
+pub const HOST_BYTES_MAX: usize = 255;
+/// Bytes of a method name.
+pub const METHOD_BYTES_MAX: usize = 32;
+/// Bytes of a request id kept in telemetry.
+pub const REQUEST_ID_BYTES_MAX: usize = 64;
+/// Bytes decoded or walked for one exchange, over all parsers.
+pub const WORK_BYTES_MAX: u64 = 1024 * 1024;
+/// Values classified for one exchange, over all parsers.
+pub const WORK_VALUES_MAX: u64 = 4096;
+/// Decoding layers for one exchange, over all values.
+pub const WORK_LAYERS_MAX: u64 = 8192;
+/// Network inferences for one exchange, over all phases.
+pub const WORK_INFERENCES_MAX: u64 = 8;
+/// Bytes of request body that are read by default.
+pub const BODY_BYTES_DEFAULT: usize = 256 * 1024;
+
+/// Bytes of a bundle file.
+pub const BUNDLE_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Networks in a bundle.
+pub const NETWORKS_MAX: usize = 8;
+/// Bytes of one network.
+pub const NETWORK_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Parameters of one network.
+pub const NETWORK_PARAMETERS_MAX: usize = 1_000_000;
+/// Nodes (operations) of one network.
+pub const NETWORK_NODES_MAX: usize = 512;
+/// Endpoints in a bundle.
+pub const ENDPOINTS_MAX: usize = 20_000;
+/// Field profiles in a bundle, over all endpoints.
+pub const FIELD_PROFILES_MAX: usize = 200_000;
+/// Golden cases in a bundle.
+pub const GOLDEN_CASES_MAX: usize = 64;
+/// Findings kept for one exchange.
+pub const FINDINGS_MAX: usize = 16;
+
+/// Bytes of one telemetry batch after decompression.
+pub const BATCH_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Records in one telemetry batch.
+pub const BATCH_RECORDS_MAX: usize = 4096;
+/// Bytes of any one text in a telemetry batch.
+pub const BATCH_TEXT_BYTES_MAX: usize = 1024;
+/// Oldest record time accepted, milliseconds before now.
+pub const RECORD_AGE_MAX_MS: i64 = 24 * 60 * 60 * 1000;
+/// Newest record time accepted, milliseconds after now.
+pub const RECORD_AHEAD_MAX_MS: i64 = 5 * 60 * 1000;

@@ -1,0 +1,247 @@
+//! What is seen of an exchange: shapes, counts and keyed hashes, never values.
+//!
+//! The observation is the only input of scoring and of learning, and it is what telemetry carries; so the filter, the
+//! offline scorer and the trainer see the same thing, and the store holds no values.
+
+mod decoding;
+mod fields;
+mod json;
+mod observer;
+mod path;
+mod shape;
+mod value_type;
+mod words;
+
+use serde::{Deserialize, Serialize};
+
+use crate::exchange::Phase;
+
+pub use observer::{Observer, normalised_host};
+pub use shape::{CharacterClasses, ValueShape};
+pub use value_type::ValueType;
+pub use words::{field_name, is_static_word};
+
+/// Shape-level view of one exchange.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Observation {
+    /// Lower case, without port; `{ip}` for addresses, `{host}` for what is no host name.
+    pub host: String,
+    /// Upper case; `{method}` for what is no token.
+    pub method: String,
+    pub components: Vec<PathComponent>,
+    pub path_marks: PathMarks,
+    /// Media type class of the request.
+    pub request_content: ContentClass,
+    pub fields: Vec<ObservedField>,
+    pub request: RequestMeasures,
+    pub body: BodyMeasures,
+    pub response: Option<ResponseMeasures>,
+    /// How far the exchange had come when it was observed.
+    pub phase: Phase,
+    /// Minutes since midnight UTC.
+    pub minute_of_day: Option<u16>,
+    /// Some work budget or limit was hit: the observation is incomplete.
+    pub incomplete: bool,
+}
+
+/// One component of a path.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PathComponent {
+    /// The text, when it passes the static-word test.
+    pub word: Option<String>,
+    pub shape: ValueShape,
+}
+
+/// Oddities of a path as sent.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PathMarks {
+    /// `.` or `..` components were resolved.
+    pub dots: bool,
+    /// Something is still percent-encoded after one decoding.
+    pub encoded_twice: bool,
+    /// An encoded slash, backslash or NUL.
+    pub encoded_separator: bool,
+    /// Empty components (`//`).
+    pub empty_component: bool,
+    /// More components or bytes than are looked at.
+    pub truncated: bool,
+}
+
+/// Where a field was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Location {
+    Path,
+    Query,
+    Form,
+    Body,
+}
+
+impl Location {
+    /// The word a person reads: `body field "role"`.
+    pub fn noun(self) -> &'static str {
+        match self {
+            Location::Path => "path parameter",
+            Location::Query => "query parameter",
+            Location::Form => "form field",
+            Location::Body => "body field",
+        }
+    }
+
+    /// The phase in which fields of this location become known.
+    pub fn phase(self) -> Phase {
+        match self {
+            Location::Path | Location::Query => Phase::Headers,
+            Location::Form | Location::Body => Phase::Body,
+        }
+    }
+}
+
+/// One value of a field; a field that occurs several times gives several.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ObservedField {
+    pub location: Location,
+    /// Static parts in clear, others as `{type}`; JSON names dotted, array items as `[]`: `items[].note`.
+    pub name: String,
+    pub encoding: ValueEncoding,
+    pub shape: ValueShape,
+}
+
+/// How a value was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ValueEncoding {
+    /// Path, query or form: everything is text.
+    Text,
+    JsonString,
+    JsonNumber,
+    JsonBoolean,
+    JsonNull,
+    /// Its shape's length is the number of items.
+    JsonArray,
+    /// Its shape's length is the number of members.
+    JsonObject,
+}
+
+impl ValueEncoding {
+    pub fn is_container(self) -> bool {
+        matches!(self, ValueEncoding::JsonArray | ValueEncoding::JsonObject)
+    }
+
+    /// The word a person reads.
+    pub fn noun(self) -> &'static str {
+        match self {
+            ValueEncoding::Text => "text",
+            ValueEncoding::JsonString => "string",
+            ValueEncoding::JsonNumber => "number",
+            ValueEncoding::JsonBoolean => "boolean",
+            ValueEncoding::JsonNull => "null",
+            ValueEncoding::JsonArray => "array",
+            ValueEncoding::JsonObject => "object",
+        }
+    }
+}
+
+/// Media types by how they are parsed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ContentClass {
+    #[default]
+    Absent,
+    Json,
+    Form,
+    Multipart,
+    Xml,
+    Html,
+    Text,
+    Grpc,
+    Other,
+}
+
+/// What the request head tells in numbers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RequestMeasures {
+    pub path_bytes: u32,
+    pub query_bytes: u32,
+    pub header_count: u16,
+    pub header_bytes: u32,
+    pub cookie_count: u16,
+    pub user_agent_bytes: u16,
+    pub accept_bytes: u16,
+    pub authorization: bool,
+    /// `content-length`, when sent.
+    pub declared_bytes: Option<u64>,
+}
+
+/// What the request body tells in numbers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BodyMeasures {
+    /// Of the whole body, also of what was not read.
+    pub bytes: u64,
+    pub depth: u16,
+    pub items_max: u32,
+    /// The body does not parse as its declared type.
+    pub malformed: bool,
+    /// Only a part of the body was read.
+    pub cut: bool,
+}
+
+/// What the response tells in numbers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResponseMeasures {
+    pub status: Option<u16>,
+    pub grpc_status: Option<u16>,
+    pub content: ContentClass,
+    pub header_count: u16,
+    pub bytes: Option<u64>,
+    pub duration_us: Option<u64>,
+}
+
+impl ResponseMeasures {
+    /// The upstream or the proxy failed (5xx, or gRPC UNAVAILABLE, INTERNAL, UNKNOWN, DATA_LOSS, DEADLINE_EXCEEDED): this
+    /// says something of the service, not of the caller.
+    pub fn is_server_failure(&self) -> bool {
+        self.status.is_some_and(|status| status >= 500) || matches!(self.grpc_status, Some(2 | 4 | 13 | 14 | 15))
+    }
+
+    /// Known to have succeeded: 1xx to 3xx, and gRPC OK where there is a gRPC status.
+    pub fn is_success(&self) -> bool {
+        self.status.is_some_and(|status| status < 400) && self.grpc_status.is_none_or(|status| status == 0)
+    }
+}
+
+impl ContentClass {
+    /// Class of a `content-type` header; `Absent` without one.
+    pub fn of(content_type: Option<&str>) -> Self {
+        let Some(content_type) = content_type else {
+            return ContentClass::Absent;
+        };
+        let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        match essence.as_str() {
+            "" => ContentClass::Absent,
+            "application/x-www-form-urlencoded" => ContentClass::Form,
+            "multipart/form-data" => ContentClass::Multipart,
+            "text/html" | "application/xhtml+xml" => ContentClass::Html,
+            json if json == "application/json" || json == "text/json" || json.ends_with("+json") => ContentClass::Json,
+            xml if xml == "application/xml" || xml == "text/xml" || xml.ends_with("+xml") => ContentClass::Xml,
+            grpc if grpc.starts_with("application/grpc") => ContentClass::Grpc,
+            text if text.starts_with("text/") => ContentClass::Text,
+            _ => ContentClass::Other,
+        }
+    }
+
+    /// The word a person reads.
+    pub fn noun(self) -> &'static str {
+        match self {
+            ContentClass::Absent => "none",
+            ContentClass::Json => "JSON",
+            ContentClass::Form => "form",
+            ContentClass::Multipart => "multipart",
+            ContentClass::Xml => "XML",
+            ContentClass::Html => "HTML",
+            ContentClass::Text => "text",
+            ContentClass::Grpc => "gRPC",
+            ContentClass::Other => "other",
+        }
+    }
+}

@@ -1,0 +1,283 @@
+//! Exchange → observation, phase by phase, under one work budget.
+
+use std::net::IpAddr;
+
+use crate::exchange::{Exchange, Phase, Response, header};
+use crate::hashing::KeyedHasher;
+use crate::limits;
+use crate::work::WorkBudget;
+
+use super::fields::FieldCollector;
+use super::path::parse_target;
+use super::{BodyMeasures, ContentClass, Location, Observation, RequestMeasures, ResponseMeasures, json};
+
+/// Observes one exchange as its phases come.
+#[derive(Debug, Clone)]
+pub struct Observer {
+    observation: Observation,
+    budget: WorkBudget,
+}
+
+impl Observer {
+    /// Header phase. `headers` have names in lower case, without pseudo headers; `target` is path and query as sent.
+    pub fn request_headers(
+        method: &str,
+        host: &str,
+        target: &str,
+        headers: &[(String, String)],
+        at_ms: Option<i64>,
+        hasher: &KeyedHasher,
+    ) -> Self {
+        let mut budget = WorkBudget::default();
+        let parsed = parse_target(target, hasher, &mut budget);
+        let mut fields = Vec::new();
+        let query = parsed.query.get(..limits::PATH_BYTES_MAX).unwrap_or(parsed.query);
+        let mut collector =
+            FieldCollector { hasher, budget: &mut budget, fields: &mut fields, incomplete: query.len() < parsed.query.len() };
+        collector.urlencoded(Location::Query, query);
+        let incomplete = parsed.incomplete || collector.incomplete;
+        let observation = Observation {
+            host: normalised_host(host),
+            method: normalised_method(method),
+            request: request_measures(parsed.path_bytes, parsed.query.len(), headers),
+            components: parsed.components,
+            path_marks: parsed.marks,
+            request_content: ContentClass::of(header(headers, "content-type")),
+            fields,
+            body: BodyMeasures::default(),
+            response: None,
+            phase: Phase::Headers,
+            minute_of_day: at_ms.map(minute_of_day),
+            incomplete,
+        };
+        Self { observation, budget }
+    }
+
+    /// Body phase. `body` is what was read, `body_bytes` the length of all of it.
+    pub fn request_body(&mut self, body: &[u8], body_bytes: u64, hasher: &KeyedHasher) {
+        let cut = (body.len() as u64) < body_bytes;
+        let mut collector = FieldCollector {
+            hasher,
+            budget: &mut self.budget,
+            fields: &mut self.observation.fields,
+            incomplete: false,
+        };
+        let mut measures = BodyMeasures { bytes: body_bytes, cut, ..BodyMeasures::default() };
+        if !body.is_empty() {
+            match body_class(self.observation.request_content, body) {
+                ContentClass::Json if collector.budget.take_bytes(body.len()) => {
+                    let walk = json::walk(body, &mut collector);
+                    measures.depth = walk.depth;
+                    measures.items_max = walk.items_max;
+                    measures.malformed = walk.malformed && !cut;
+                }
+                ContentClass::Json => collector.incomplete = true,
+                ContentClass::Form => collector.urlencoded(Location::Form, body),
+                _ => {}
+            }
+        }
+        self.observation.incomplete |= collector.incomplete;
+        self.observation.body = measures;
+        self.observation.phase = self.observation.phase.max(Phase::Body);
+    }
+
+    /// Response phase.
+    pub fn response(&mut self, response: ResponseMeasures) {
+        self.observation.response = Some(response);
+        self.observation.phase = Phase::Response;
+    }
+
+    pub fn observation(&self) -> &Observation {
+        &self.observation
+    }
+
+    /// The work that may still be done for this exchange.
+    pub fn budget(&mut self) -> &mut WorkBudget {
+        &mut self.budget
+    }
+
+    /// Observation and budget apart, to score the one under the other.
+    pub fn parts(&mut self) -> (&Observation, &mut WorkBudget) {
+        (&self.observation, &mut self.budget)
+    }
+
+    pub fn into_observation(self) -> Observation {
+        self.observation
+    }
+
+    /// All phases of a complete exchange; one without a response ends in the body phase.
+    pub fn observe(exchange: &Exchange, hasher: &KeyedHasher) -> Observation {
+        let request = &exchange.request;
+        let mut observer = Self::request_headers(
+            &request.method,
+            &request.host,
+            &request.target,
+            &request.headers,
+            exchange.at_ms,
+            hasher,
+        );
+        observer.request_body(&request.body, request.body_bytes, hasher);
+        if let Some(response) = &exchange.response {
+            observer.response(ResponseMeasures::of(response));
+        }
+        observer.into_observation()
+    }
+}
+
+impl ResponseMeasures {
+    pub fn of(response: &Response) -> Self {
+        Self {
+            status: response.status,
+            grpc_status: response.grpc_status,
+            content: ContentClass::of(header(&response.headers, "content-type")),
+            header_count: u16::try_from(response.headers.len()).unwrap_or(u16::MAX),
+            bytes: response.bytes,
+            duration_us: response.duration_us,
+        }
+    }
+}
+
+/// Host name for route tables: lower case, without port; `{ip}` for addresses, `{host}` for what is no host name.
+pub fn normalised_host(host: &str) -> String {
+    let host = host.trim();
+    if host.is_empty() || host.len() > limits::HOST_BYTES_MAX {
+        return "{host}".to_owned();
+    }
+    let bracketed = host.strip_prefix('[').and_then(|rest| rest.split(']').next());
+    let name = bracketed.unwrap_or_else(|| match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) && !name.contains(':') => name,
+        _ => host,
+    });
+    if name.parse::<IpAddr>().is_ok() {
+        return "{ip}".to_owned();
+    }
+    let name = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
+    let is_name = !name.is_empty()
+        && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'.' | b'-' | b'_'));
+    if is_name { name } else { "{host}".to_owned() }
+}
+
+fn normalised_method(method: &str) -> String {
+    let is_token =
+        !method.is_empty() && method.len() <= limits::METHOD_BYTES_MAX && method.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'-');
+    if is_token { method.to_ascii_uppercase() } else { "{method}".to_owned() }
+}
+
+fn request_measures(path_bytes: usize, query_bytes: usize, headers: &[(String, String)]) -> RequestMeasures {
+    let length_of = |name| header(headers, name).map_or(0, str::len);
+    let cookies = headers
+        .iter()
+        .filter(|(name, _)| name.eq_ignore_ascii_case("cookie"))
+        .map(|(_, value)| value.split(';').filter(|pair| !pair.trim().is_empty()).count())
+        .sum::<usize>();
+    RequestMeasures {
+        path_bytes: saturate(path_bytes),
+        query_bytes: saturate(query_bytes),
+        header_count: u16::try_from(headers.len()).unwrap_or(u16::MAX),
+        header_bytes: saturate(headers.iter().map(|(name, value)| name.len() + value.len()).sum()),
+        cookie_count: u16::try_from(cookies).unwrap_or(u16::MAX),
+        user_agent_bytes: u16::try_from(length_of("user-agent")).unwrap_or(u16::MAX),
+        accept_bytes: u16::try_from(length_of("accept")).unwrap_or(u16::MAX),
+        authorization: header(headers, "authorization").is_some(),
+        declared_bytes: header(headers, "content-length").and_then(|length| length.trim().parse().ok()),
+    }
+}
+
+fn saturate(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
+}
+
+/// The class by which a body is parsed: the declared one, or JSON by its first character where none is declared.
+fn body_class(declared: ContentClass, body: &[u8]) -> ContentClass {
+    match declared {
+        ContentClass::Absent | ContentClass::Text | ContentClass::Other => {
+            match body.iter().find(|byte| !byte.is_ascii_whitespace()) {
+                Some(b'{' | b'[') => ContentClass::Json,
+                _ => declared,
+            }
+        }
+        _ => declared,
+    }
+}
+
+fn minute_of_day(at_ms: i64) -> u16 {
+    u16::try_from(at_ms.div_euclid(60_000).rem_euclid(24 * 60)).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::exchange::Request;
+
+    fn hasher() -> KeyedHasher {
+        KeyedHasher::new(b"0123456789abcdef").unwrap()
+    }
+
+    #[test]
+    fn hosts_are_names_without_ports() {
+        let check = |host: &str, expected: &str| assert_eq!(normalised_host(host), expected, "{host}");
+        check("Shop.Example:8080", "shop.example");
+        check("localhost:8080", "localhost");
+        check("10.0.0.1:80", "{ip}");
+        check("[::1]:80", "{ip}");
+        check("::1", "{ip}");
+        check("x y", "{host}");
+        check("", "{host}");
+    }
+
+    #[test]
+    fn a_form_body_gives_fields_and_no_values() {
+        let exchange = Exchange {
+            request: Request {
+                method: "post".into(),
+                host: "shop".into(),
+                target: "/login?next=%2Fcart".into(),
+                headers: vec![("content-type".into(), "application/x-www-form-urlencoded; charset=utf-8".into())],
+                body: b"user=ann&password=hunter2%21".to_vec(),
+                body_bytes: 28,
+            },
+            ..Exchange::default()
+        };
+        let observation = Observer::observe(&exchange, &hasher());
+        assert_eq!(observation.method, "POST");
+        let names: Vec<_> = observation.fields.iter().map(|field| (field.location, field.name.as_str())).collect();
+        assert_eq!(names, vec![(Location::Query, "next"), (Location::Form, "user"), (Location::Form, "password")]);
+        assert!(!format!("{observation:?}").contains("hunter2"));
+    }
+
+    proptest! {
+        #[test]
+        fn any_input_is_observed_within_limits(
+            method in ".{0,40}",
+            host in ".{0,300}",
+            target in ".{0,2000}",
+            content_type in prop_oneof![Just("application/json"), Just("application/x-www-form-urlencoded"), Just("text/x")],
+            body in proptest::collection::vec(any::<u8>(), 0..2000),
+        ) {
+            let exchange = Exchange {
+                request: Request {
+                    method, host, target,
+                    headers: vec![("content-type".into(), content_type.into())],
+                    body_bytes: body.len() as u64,
+                    body,
+                },
+                ..Exchange::default()
+            };
+            let observation = Observer::observe(&exchange, &hasher());
+            prop_assert!(observation.fields.len() <= limits::VALUES_MAX);
+            prop_assert!(observation.components.len() <= limits::PATH_COMPONENTS_MAX);
+            for component in &observation.components {
+                prop_assert!(component.shape.pattern.chars().count() <= limits::PATTERN_CHARS_MAX + 1);
+            }
+        }
+
+        #[test]
+        fn json_like_bodies_are_walked_within_limits(body in "[\\[\\]{}\":,0-9a-z\\\\ ]{0,600}") {
+            let mut observer = Observer::request_headers("POST", "h", "/x", &[], None, &hasher());
+            observer.request_body(body.as_bytes(), body.len() as u64, &hasher());
+            prop_assert!(observer.observation().fields.len() <= limits::VALUES_MAX);
+        }
+    }
+}

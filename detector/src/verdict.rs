@@ -1,0 +1,149 @@
+//! What the engine says of an exchange, and why.
+
+use serde::{Deserialize, Serialize};
+
+use crate::exchange::Phase;
+
+/// The five detectors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DetectorKind {
+    Route,
+    Profile,
+    Sequence,
+    Volume,
+    Payload,
+}
+
+impl DetectorKind {
+    pub fn name(self) -> &'static str {
+        match self {
+            DetectorKind::Route => "route",
+            DetectorKind::Profile => "profile",
+            DetectorKind::Sequence => "sequence",
+            DetectorKind::Volume => "volume",
+            DetectorKind::Payload => "payload",
+        }
+    }
+}
+
+/// What a finding is about. The order is part of the bundle and telemetry formats: add at the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FindingKind {
+    UnknownHost,
+    UnknownEndpoint,
+    UnknownMethod,
+    UnknownField,
+    MissingField,
+    ValueType,
+    Characters,
+    PunctuationCount,
+    Length,
+    Pattern,
+    Range,
+    Enumeration,
+    RepeatedField,
+    Malformed,
+    PathOddity,
+    /// The exchange as a whole: the autoencoder's reconstruction error.
+    ReconstructionError,
+    /// The response's status is one that this endpoint never gave.
+    Status,
+}
+
+impl FindingKind {
+    pub const ALL: [FindingKind; 17] = [
+        FindingKind::UnknownHost,
+        FindingKind::UnknownEndpoint,
+        FindingKind::UnknownMethod,
+        FindingKind::UnknownField,
+        FindingKind::MissingField,
+        FindingKind::ValueType,
+        FindingKind::Characters,
+        FindingKind::PunctuationCount,
+        FindingKind::Length,
+        FindingKind::Pattern,
+        FindingKind::Range,
+        FindingKind::Enumeration,
+        FindingKind::RepeatedField,
+        FindingKind::Malformed,
+        FindingKind::PathOddity,
+        FindingKind::ReconstructionError,
+        FindingKind::Status,
+    ];
+
+    /// The detector that reports this kind.
+    pub fn detector(self) -> DetectorKind {
+        match self {
+            FindingKind::UnknownHost
+            | FindingKind::UnknownEndpoint
+            | FindingKind::UnknownMethod
+            | FindingKind::UnknownField => DetectorKind::Route,
+            _ => DetectorKind::Profile,
+        }
+    }
+}
+
+/// One thing that is unusual about an exchange.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Finding {
+    /// The same for the same oddity of the same endpoint, whoever shows it; groups detections and counts its support.
+    pub key: u64,
+    pub kind: FindingKind,
+    pub phase: Phase,
+    /// 1 − estimated rate of such a finding among normal exchanges; 0..1.
+    pub score: f32,
+    /// Whether the detector's statistic for this phase is over its threshold.
+    pub alarm: bool,
+    /// `body field "role" never seen on POST /users`
+    pub reason: String,
+}
+
+/// Calibrated score of each detector, 0..1; `None` where it has nothing to judge by.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct DetectorScores {
+    pub route: Option<f32>,
+    pub profile: Option<f32>,
+    pub sequence: Option<f32>,
+    pub volume: Option<f32>,
+    pub payload: Option<f32>,
+}
+
+impl DetectorScores {
+    /// The highest score.
+    pub fn max(&self) -> f32 {
+        [self.route, self.profile, self.sequence, self.volume, self.payload].into_iter().flatten().fold(0.0, f32::max)
+    }
+}
+
+/// The judgement on an exchange as far as it has come.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// The latest phase that was judged.
+    pub phase: Phase,
+    /// Stable id of the endpoint; `None` for an unknown one.
+    pub endpoint_id: Option<u64>,
+    /// `POST /api/cart/{id}`; for an unknown endpoint the method and the path by types.
+    pub endpoint: String,
+    pub anomalous: bool,
+    /// The first phase in which it was anomalous.
+    pub anomalous_in: Option<Phase>,
+    /// Highest calibrated score of all detectors, 0..1.
+    pub score: f32,
+    pub detectors: DetectorScores,
+    /// The strongest first, at most [`crate::limits::FINDINGS_MAX`].
+    pub findings: Vec<Finding>,
+}
+
+impl Verdict {
+    /// The reasons of the findings that alarmed, or of the strongest finding where none did.
+    pub fn reasons(&self) -> Vec<&str> {
+        let alarms: Vec<&str> =
+            self.findings.iter().filter(|finding| finding.alarm).map(|finding| finding.reason.as_str()).collect();
+        if alarms.is_empty() {
+            return self.findings.first().map(|finding| finding.reason.as_str()).into_iter().collect();
+        }
+        alarms
+    }
+}
