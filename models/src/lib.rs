@@ -1,1 +1,27 @@
-//! apiward-models
+//! The networks of apiward, each written once in a small graph language.
+//!
+//! A [`Graph`] of operators with static shapes is differentiated in reverse mode and exported twice: as an inference
+//! model with the learned values in it, and as a [`TrainingStep`] (forward, loss, gradients and Adam's update in one
+//! model of standard ONNX operators) that a plain inference runtime can run again and again. Nothing here runs a
+//! network; that is left to ONNX Runtime in the trainer and to tract in the filter.
+
+pub mod autoencoder;
+mod error;
+mod export;
+mod gradient;
+mod graph;
+mod initializer;
+pub mod onnx;
+mod operator;
+mod shape;
+mod training;
+
+pub use autoencoder::Autoencoder;
+pub use error::GraphError;
+pub use export::ParameterSource;
+pub use graph::{Graph, NamedTensor, Tensor};
+pub use initializer::Initializer;
+pub use shape::Shape;
+pub use training::{
+    Adam, LEARNING_RATE, LOSS, MOMENT_CORRECTION, StateTensor, TrainedParameter, TrainingStep, VARIANCE_CORRECTION,
+};

@@ -1,1 +1,3 @@
 //! apiward-trainer
+
+pub mod fit;

@@ -1,0 +1,165 @@
+//! Minibatches: shuffled rows, each seen as one of the phases sees it, with noise.
+
+use rand::{RngExt, SeedableRng, seq::SliceRandom};
+use rand_chacha::ChaCha8Rng;
+
+use super::data::{FeatureMatrix, PhaseMasks};
+
+/// Random streams of one seed; the network's parameters draw from the same seed through their own generators.
+const ORDER_STREAM: u64 = 1 << 32;
+const NOISE_STREAM: u64 = ORDER_STREAM + 1;
+
+/// How inputs are disturbed, so that the network has to learn how features hang together.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Noise {
+    /// Standard deviation of what is added to every feature.
+    pub deviation: f32,
+    /// Share of features, 0..1, replaced by those of other rows.
+    pub swapped: f32,
+}
+
+/// One batch in row-major order: `[rows, F]` each, and `[rows]` weights.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Batch {
+    pub features: Vec<f32>,
+    pub corrupted: Vec<f32>,
+    pub visible: Vec<f32>,
+    pub weights: Vec<f32>,
+}
+
+/// An endless sequence of batches, in which every row comes once before any comes again, but for the rest of a
+/// shuffle that does not fill a batch.
+pub(super) struct Batches<'a> {
+    rows: &'a FeatureMatrix,
+    phases: &'a PhaseMasks,
+    noise: Noise,
+    batch_rows: usize,
+    order: Vec<usize>,
+    position: usize,
+    weight_scale: f32,
+    order_generator: ChaCha8Rng,
+    noise_generator: ChaCha8Rng,
+}
+
+impl<'a> Batches<'a> {
+    /// Batches of `batch_rows`, which is between 1 and the number of rows; masks have the rows' number of features.
+    pub fn new(rows: &'a FeatureMatrix, phases: &'a PhaseMasks, noise: Noise, batch_rows: usize, seed: u64) -> Self {
+        let generator = |stream| {
+            let mut generator = ChaCha8Rng::seed_from_u64(seed);
+            generator.set_stream(stream);
+            generator
+        };
+        let weight_sum: f64 = rows.weights().iter().map(|&weight| f64::from(weight)).sum();
+        Self {
+            rows,
+            phases,
+            noise,
+            batch_rows,
+            order: (0..rows.rows()).collect(),
+            position: rows.rows(),
+            weight_scale: (rows.rows() as f64 / weight_sum) as f32,
+            order_generator: generator(ORDER_STREAM),
+            noise_generator: generator(NOISE_STREAM),
+        }
+    }
+
+    /// The next batch; weights are scaled to a mean of 1 over all rows.
+    pub fn next_batch(&mut self) -> Batch {
+        if self.position + self.batch_rows > self.order.len() {
+            self.order.shuffle(&mut self.order_generator);
+            self.position = 0;
+        }
+        let values = self.batch_rows * self.rows.features();
+        let mut batch = Batch {
+            features: Vec::with_capacity(values),
+            corrupted: Vec::with_capacity(values),
+            visible: Vec::with_capacity(values),
+            weights: Vec::with_capacity(self.batch_rows),
+        };
+        for at in self.position..self.position + self.batch_rows {
+            let row = self.order[at];
+            batch.features.extend_from_slice(self.rows.row(row));
+            batch.weights.push(self.rows.weights()[row] * self.weight_scale);
+            let phase = self.noise_generator.random_range(0..self.phases.masks().len());
+            batch.visible.extend_from_slice(&self.phases.masks()[phase]);
+            self.extend_corrupted(row, &mut batch.corrupted);
+        }
+        self.position += self.batch_rows;
+        batch
+    }
+
+    fn extend_corrupted(&mut self, row: usize, corrupted: &mut Vec<f32>) {
+        // A uniform distribution over ±√3 has a standard deviation of 1.
+        let half_width = self.noise.deviation * 3.0f32.sqrt();
+        for (feature, &value) in self.rows.row(row).iter().enumerate() {
+            let swap = self.noise_generator.random::<f32>() < self.noise.swapped;
+            let seen = if swap {
+                let other = self.noise_generator.random_range(0..self.rows.rows());
+                self.rows.row(other)[feature]
+            } else {
+                value
+            };
+            corrupted.push(seen + (2.0 * self.noise_generator.random::<f32>() - 1.0) * half_width);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CLEAN: Noise = Noise { deviation: 0.0, swapped: 0.0 };
+
+    fn numbered_rows(rows: usize) -> FeatureMatrix {
+        let values = (0..rows).flat_map(|row| [row as f32, -(row as f32)]).collect();
+        FeatureMatrix::new(2, values, vec![2.0; rows]).unwrap()
+    }
+
+    fn first_features(batch: &Batch) -> Vec<usize> {
+        batch.features.chunks(2).map(|row| row[0] as usize).collect()
+    }
+
+    #[test]
+    fn every_row_comes_once_per_shuffle() {
+        let rows = numbered_rows(12);
+        let phases = PhaseMasks::all_visible(2).unwrap();
+        let mut batches = Batches::new(&rows, &phases, CLEAN, 4, 3);
+        let mut seen: Vec<usize> = (0..3).flat_map(|_| first_features(&batches.next_batch())).collect();
+        assert_ne!(seen, (0..12).collect::<Vec<_>>());
+        seen.sort_unstable();
+        assert_eq!(seen, (0..12).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn the_same_seed_repeats_the_batches() {
+        let rows = numbered_rows(12);
+        let phases = PhaseMasks::new(vec![vec![1.0, 0.0], vec![1.0, 1.0]]).unwrap();
+        let noise = Noise { deviation: 0.1, swapped: 0.2 };
+        let batches = |seed| {
+            let mut stream = Batches::new(&rows, &phases, noise, 5, seed);
+            (0..6).map(|_| stream.next_batch()).collect::<Vec<_>>()
+        };
+        assert_eq!(batches(9), batches(9));
+        assert_ne!(batches(9), batches(10));
+    }
+
+    #[test]
+    fn noise_disturbs_what_is_seen_but_not_the_target() {
+        let rows = numbered_rows(64);
+        let phases = PhaseMasks::all_visible(2).unwrap();
+        let mut batches = Batches::new(&rows, &phases, Noise { deviation: 0.0, swapped: 0.5 }, 64, 3);
+        let batch = batches.next_batch();
+        let swapped = batch.features.iter().zip(&batch.corrupted).filter(|(target, seen)| target != seen).count();
+        assert!((32..96).contains(&swapped), "{swapped} of 128 features were swapped");
+        assert!(batch.weights.iter().all(|&weight| weight == 1.0));
+    }
+
+    #[test]
+    fn all_phases_are_trained() {
+        let rows = numbered_rows(64);
+        let phases = PhaseMasks::new(vec![vec![1.0, 0.0], vec![1.0, 1.0]]).unwrap();
+        let batch = Batches::new(&rows, &phases, CLEAN, 64, 3).next_batch();
+        let full = batch.visible.chunks(2).filter(|mask| mask[1] == 1.0).count();
+        assert!((16..48).contains(&full), "{full} of 64 rows were seen in the second phase");
+    }
+}
