@@ -1,13 +1,27 @@
 //! Observation → verdict.
 
-use crate::bundle::{Bundle, BundleError};
-use crate::observation::Observation;
-use crate::verdict::Verdict;
+use crate::bundle::{Bundle, BundleError, GoldenOutput, Manifest, NetworkKind, Policy};
+use crate::calibration::of_phase;
+use crate::exchange::Phase;
+use crate::findings::{Odd, odd_in_profile, odd_route, rule_statistic};
+use crate::limits;
+use crate::network::{Autoencoder, Reconstruction};
+use crate::observation::{Location, Observation};
+use crate::profile::{
+    EndpointProfile, FEATURES, FeatureUnit, baseline_statistic, feature_count, features_of, visible_in,
+};
+use crate::route::{Endpoint, RouteMatch, RouteNode, RouteTable, canonical_path};
+use crate::verdict::{DetectorKind, DetectorScores, Finding, FindingKind, Verdict};
 use crate::work::WorkBudget;
 
+/// Golden outputs agree when they differ by at most this plus this times their size.
+pub const GOLDEN_TOLERANCE: f32 = 1e-4;
+
 /// A loaded bundle, ready to judge. Loading is costly (networks are optimised, golden cases run): do it off the request path.
+#[derive(Debug)]
 pub struct Detector {
     bundle: Bundle,
+    autoencoder: Option<Autoencoder>,
 }
 
 /// A verdict with what the network computed for it.
@@ -16,4 +30,467 @@ pub struct Judgement {
     pub verdict: Verdict,
     /// Reconstruction error of the phase that was judged; `None` where no network ran.
     pub reconstruction_error: Option<f32>,
+    /// 1 − p of the reconstruction error, and of the baseline's statistic in its place.
+    pub reconstruction_score: Option<f32>,
+    pub baseline_score: Option<f32>,
+}
+
+/// All phases of one exchange.
+#[derive(Debug, Clone, PartialEq)]
+pub struct JudgedExchange {
+    pub verdict: Verdict,
+    /// Per phase that the exchange reached.
+    pub reconstruction_errors: [Option<f32>; 3],
+    /// Highest over the phases: the autoencoder, and the baseline in its place.
+    pub reconstruction_score: Option<f32>,
+    pub baseline_score: Option<f32>,
+}
+
+/// The standardised input of the network for one exchange in one phase.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NetworkInput {
+    /// Standardised features, 0 where not visible.
+    pub features: Vec<f32>,
+    /// 1 where visible, else 0.
+    pub visible: Vec<f32>,
+}
+
+impl NetworkInput {
+    /// What is visible is known in the observation's phase, and was known at this endpoint before.
+    pub fn of(profile: &EndpointProfile, observation: &Observation) -> Self {
+        let mut features = Vec::with_capacity(feature_count());
+        let mut visible = Vec::with_capacity(feature_count());
+        // What a failing server answers says nothing of the caller.
+        let failed = observation.response.is_some_and(|response| response.is_server_failure());
+        let last_phase = if failed { Phase::Body } else { observation.phase };
+        for ((value, scale), in_phase) in
+            features_of(observation).into_iter().zip(&profile.features).zip(visible_in(last_phase))
+        {
+            let standardised = value.filter(|_| in_phase).and_then(|value| scale.standardise(value));
+            features.push(standardised.unwrap_or(0.0));
+            visible.push(if standardised.is_some() { 1.0 } else { 0.0 });
+        }
+        Self { features, visible }
+    }
+}
+
+impl Detector {
+    /// Checks networks and structure and reproduces the golden cases.
+    ///
+    /// # Errors
+    /// When a network breaks a cap or the allowlist, the parts do not fit together, or a golden case comes out differently.
+    pub fn load(bundle: Bundle) -> Result<Self, BundleError> {
+        let detector = Self::without_golden_cases(bundle)?;
+        detector.reproduce_golden_cases()?;
+        Ok(detector)
+    }
+
+    /// The same without the golden cases: how the trainer makes them.
+    ///
+    /// # Errors
+    /// As [`Detector::load`], golden cases excepted.
+    pub fn without_golden_cases(bundle: Bundle) -> Result<Self, BundleError> {
+        check_structure(&bundle)?;
+        let mut autoencoder = None;
+        for network in &bundle.networks {
+            match network.kind {
+                NetworkKind::Autoencoder => autoencoder = Some(Autoencoder::load(&network.onnx, feature_count())?),
+            }
+        }
+        Ok(Self { bundle, autoencoder })
+    }
+
+    pub fn manifest(&self) -> &Manifest {
+        &self.bundle.manifest
+    }
+
+    pub fn policy(&self) -> &Policy {
+        &self.bundle.policy
+    }
+
+    pub fn bundle(&self) -> &Bundle {
+        &self.bundle
+    }
+
+    /// Judges an exchange as far as it has come; `previous` is the verdict of its last phase, whose findings stay.
+    pub fn judge(&self, observation: &Observation, previous: Option<&Verdict>, budget: &mut WorkBudget) -> Judgement {
+        let phase = observation.phase;
+        match self.bundle.routes.find(observation) {
+            RouteMatch::Endpoint { index, parameters } => {
+                let known = self.bundle.routes.endpoints.get(index).zip(self.bundle.profiles.get(index));
+                match known {
+                    Some((endpoint, profile)) => {
+                        self.judge_known(endpoint, profile, observation, &parameters, previous, budget)
+                    }
+                    None => self.judge_unknown(observation, FindingKind::UnknownEndpoint, String::new(), previous),
+                }
+            }
+            RouteMatch::UnknownMethod { template, methods } => {
+                let reason =
+                    format!("method {} never seen on {template}, only {}", observation.method, methods.join(", "));
+                self.judge_unknown(observation, FindingKind::UnknownMethod, reason, previous)
+            }
+            RouteMatch::UnknownPath { near_miss } => {
+                let path = canonical_path(&observation.components);
+                let reason = match near_miss {
+                    Some(miss) => {
+                        let expected: Vec<&str> = miss.expected.iter().map(|known| known.noun()).collect();
+                        let found = miss.found.noun();
+                        format!(
+                            "endpoint {} {path} never seen: {{{}}} is {found}, only {} seen",
+                            observation.method,
+                            miss.parameter,
+                            expected.join(", ")
+                        )
+                    }
+                    None => format!("endpoint {} {path} never seen", observation.method),
+                };
+                self.judge_unknown(observation, FindingKind::UnknownEndpoint, reason, previous)
+            }
+            RouteMatch::UnknownHost => {
+                let reason = format!("host {:?} never seen", observation.host);
+                self.judge_unknown(observation, FindingKind::UnknownHost, reason, previous)
+            }
+        }
+        .at(phase)
+    }
+
+    /// Judges all phases that a complete observation went through, as the filter would have.
+    pub fn judge_exchange(&self, observation: &Observation) -> JudgedExchange {
+        let mut budget = WorkBudget::default();
+        let mut errors = [None; 3];
+        let mut verdict: Option<Verdict> = None;
+        let mut reconstruction_score: Option<f32> = None;
+        let mut baseline_score: Option<f32> = None;
+        for (phase, error) in Phase::ALL.into_iter().zip(&mut errors) {
+            if phase > observation.phase {
+                break;
+            }
+            let judgement = self.judge(&observation.at(phase), verdict.as_ref(), &mut budget);
+            *error = judgement.reconstruction_error;
+            reconstruction_score = higher(reconstruction_score, judgement.reconstruction_score);
+            baseline_score = higher(baseline_score, judgement.baseline_score);
+            verdict = Some(judgement.verdict);
+        }
+        let verdict = verdict.unwrap_or_else(|| self.judge(observation, None, &mut budget).verdict);
+        JudgedExchange { verdict, reconstruction_errors: errors, reconstruction_score, baseline_score }
+    }
+
+    fn judge_known(
+        &self,
+        endpoint: &Endpoint,
+        profile: &EndpointProfile,
+        observation: &Observation,
+        parameters: &[(&str, usize)],
+        previous: Option<&Verdict>,
+        budget: &mut WorkBudget,
+    ) -> Judgement {
+        let calibration = &self.bundle.calibration;
+        let phase = observation.phase;
+        let label = endpoint.label();
+        let odd = odd_in_profile(endpoint.id, &label, profile, observation, parameters);
+        let by_detector = |detector| odd.iter().filter(move |odd| odd.kind.detector() == detector);
+
+        let route_statistic = rule_statistic(by_detector(DetectorKind::Route), calibration);
+        let route_tail = of_phase(&calibration.route, phase);
+        let rules_statistic = rule_statistic(by_detector(DetectorKind::Profile), calibration);
+        let rules_tail = of_phase(&calibration.profile_rules, phase);
+        let mut findings = Vec::new();
+        for (detector, alarm) in [
+            (DetectorKind::Route, route_tail.alarms(route_statistic)),
+            (DetectorKind::Profile, rules_tail.alarms(rules_statistic)),
+        ] {
+            let surprise = |odd: &Odd| -calibration.rate(odd.kind, odd.novelty, odd.extent).ln();
+            let strongest = by_detector(detector).map(surprise).fold(0.0, f32::max);
+            findings.extend(by_detector(detector).map(|odd| Finding {
+                key: odd.key,
+                kind: odd.kind,
+                phase: odd.phase,
+                score: 1.0 - calibration.rate(odd.kind, odd.novelty, odd.extent),
+                alarm: alarm && surprise(odd) >= strongest / 2.0,
+                reason: odd.reason(&label),
+            }));
+        }
+        let whole = self.judge_whole(endpoint, profile, observation, &label, budget);
+        let route_score = 1.0 - route_tail.p_value(route_statistic);
+        let rules_score = 1.0 - rules_tail.p_value(rules_statistic);
+        findings.extend(whole.finding);
+        let scores = DetectorScores {
+            route: Some(route_score),
+            profile: Some(rules_score.max(whole.score.unwrap_or(0.0))),
+            ..DetectorScores::default()
+        };
+        Judgement {
+            verdict: verdict(phase, Some(endpoint.id), label, scores, findings, previous),
+            reconstruction_error: whole.error,
+            reconstruction_score: whole.score,
+            baseline_score: whole.baseline_score,
+        }
+    }
+
+    /// The exchange as a whole: autoencoder, and its baseline for comparison.
+    fn judge_whole(
+        &self,
+        endpoint: &Endpoint,
+        profile: &EndpointProfile,
+        observation: &Observation,
+        label: &str,
+        budget: &mut WorkBudget,
+    ) -> WholeJudgement {
+        let phase = observation.phase;
+        let calibration = &self.bundle.calibration;
+        let Some(network) = self.autoencoder.as_ref().filter(|_| budget.take_inference()) else {
+            return WholeJudgement::default();
+        };
+        let input = NetworkInput::of(profile, observation);
+        let Ok(reconstruction) = network.reconstruct(&input.features, &input.visible) else {
+            return WholeJudgement::default();
+        };
+        let tail = of_phase(&calibration.reconstruction, phase);
+        let residual = of_phase(&profile.errors, phase).residual(reconstruction.error);
+        let score = residual.map(|residual| 1.0 - tail.p_value(residual));
+        let statistic = baseline_statistic(&profile.features, &input.features, &input.visible);
+        let baseline_score = of_phase(&profile.baseline_errors, phase)
+            .residual(statistic)
+            .map(|residual| 1.0 - of_phase(&calibration.baseline, phase).p_value(residual));
+        let alarm = residual.is_some_and(|residual| tail.alarms(residual));
+        let finding =
+            alarm.then(|| whole_finding(endpoint, profile, observation, label, &reconstruction, score.unwrap_or(0.0)));
+        WholeJudgement { error: Some(reconstruction.error), score, baseline_score, finding }
+    }
+
+    fn judge_unknown(
+        &self,
+        observation: &Observation,
+        kind: FindingKind,
+        reason: String,
+        previous: Option<&Verdict>,
+    ) -> Judgement {
+        let calibration = &self.bundle.calibration;
+        let path = canonical_path(&observation.components);
+        let label = format!("{} {path}", observation.method);
+        let odd = odd_route(kind, calibration.unknown_route, observation, &path, reason);
+        let statistic = rule_statistic(std::iter::once(&odd), calibration);
+        let tail = of_phase(&calibration.route, observation.phase);
+        let score = 1.0 - tail.p_value(statistic);
+        let finding = Finding {
+            key: odd.key,
+            kind,
+            phase: Phase::Headers,
+            score: 1.0 - calibration.rate(kind, odd.novelty, odd.extent),
+            alarm: tail.alarms(statistic),
+            reason: odd.reason(&label),
+        };
+        let scores = DetectorScores { route: Some(score), ..DetectorScores::default() };
+        Judgement {
+            verdict: verdict(observation.phase, None, label, scores, vec![finding], previous),
+            reconstruction_error: None,
+            reconstruction_score: None,
+            baseline_score: None,
+        }
+    }
+
+    fn reproduce_golden_cases(&self) -> Result<(), BundleError> {
+        for (case, golden) in self.bundle.golden.iter().enumerate() {
+            let disagree = |what: String| BundleError::Golden { case, what };
+            let mut budget = WorkBudget::default();
+            let mut previous = None;
+            for (phase, expected) in Phase::ALL.into_iter().zip(&golden.expected) {
+                let judgement = self.judge(&golden.observation.at(phase), previous.as_ref(), &mut budget);
+                agree(expected, &judgement).map_err(disagree)?;
+                previous = Some(judgement.verdict);
+            }
+        }
+        Ok(())
+    }
+}
+
+#[derive(Default)]
+struct WholeJudgement {
+    error: Option<f32>,
+    score: Option<f32>,
+    baseline_score: Option<f32>,
+    finding: Option<Finding>,
+}
+
+impl Judgement {
+    fn at(mut self, phase: Phase) -> Self {
+        self.verdict.phase = phase;
+        self
+    }
+}
+
+impl Observation {
+    /// The observation as it stood at an earlier phase.
+    pub fn at(&self, phase: Phase) -> Self {
+        let mut earlier = self.clone();
+        earlier.phase = phase.min(self.phase);
+        if earlier.phase < Phase::Response {
+            earlier.response = None;
+        }
+        if earlier.phase < Phase::Body {
+            earlier.body = Default::default();
+            earlier.fields.retain(|field| matches!(field.location, Location::Path | Location::Query));
+        }
+        earlier
+    }
+}
+
+fn agree(expected: &GoldenOutput, judgement: &Judgement) -> Result<(), String> {
+    let close = match (expected.reconstruction_error, judgement.reconstruction_error) {
+        (None, None) => true,
+        (Some(expected), Some(found)) => {
+            (expected - found).abs() <= GOLDEN_TOLERANCE + GOLDEN_TOLERANCE * expected.abs()
+        }
+        _ => false,
+    };
+    if !close {
+        let (expected, found) = (expected.reconstruction_error, judgement.reconstruction_error);
+        return Err(format!("reconstruction error {found:?} where the trainer had {expected:?}"));
+    }
+    // Within the tolerance band the error may fall on the other side of a threshold, and the score moves a little with it.
+    let near = (expected.score - judgement.verdict.score).abs() <= 0.01;
+    if expected.anomalous != judgement.verdict.anomalous && !near {
+        return Err(format!(
+            "verdict anomalous={} where the trainer had {}",
+            judgement.verdict.anomalous, expected.anomalous
+        ));
+    }
+    Ok(())
+}
+
+fn higher(one: Option<f32>, other: Option<f32>) -> Option<f32> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.max(other)),
+        (one, other) => one.or(other),
+    }
+}
+
+fn verdict(
+    phase: Phase,
+    endpoint_id: Option<u64>,
+    endpoint: String,
+    mut detectors: DetectorScores,
+    mut findings: Vec<Finding>,
+    previous: Option<&Verdict>,
+) -> Verdict {
+    let mut anomalous_in = findings.iter().any(|finding| finding.alarm).then_some(phase);
+    if let Some(earlier) = previous {
+        detectors.route = higher(detectors.route, earlier.detectors.route);
+        detectors.profile = higher(detectors.profile, earlier.detectors.profile);
+        anomalous_in = earlier.anomalous_in.or(anomalous_in);
+        for finding in &earlier.findings {
+            match findings.iter_mut().find(|found| found.key == finding.key) {
+                Some(found) => {
+                    found.alarm |= finding.alarm;
+                    found.score = found.score.max(finding.score);
+                }
+                None => findings.push(finding.clone()),
+            }
+        }
+    }
+    findings.sort_by(|one, other| other.alarm.cmp(&one.alarm).then(other.score.total_cmp(&one.score)));
+    findings.truncate(limits::FINDINGS_MAX);
+    Verdict {
+        phase,
+        endpoint_id,
+        endpoint,
+        anomalous: anomalous_in.is_some(),
+        anomalous_in,
+        score: detectors.max(),
+        detectors,
+        findings,
+    }
+}
+
+/// Names the feature that was reconstructed worst.
+fn whole_finding(
+    endpoint: &Endpoint,
+    profile: &EndpointProfile,
+    observation: &Observation,
+    label: &str,
+    reconstruction: &Reconstruction,
+    score: f32,
+) -> Finding {
+    let values = features_of(observation);
+    let worst = (0..feature_count())
+        .max_by(|one, other| {
+            let error = |index: &usize| reconstruction.squared_error.get(*index).copied().unwrap_or(0.0);
+            error(one).total_cmp(&error(other))
+        })
+        .unwrap_or(0);
+    let reason = match (FEATURES.get(worst), profile.features.get(worst), values.get(worst).copied().flatten()) {
+        (Some(feature), Some(scale), Some(value)) => {
+            let (name, unit) = (feature.name, feature.unit);
+            let ratio = (value - scale.center).exp();
+            match unit {
+                FeatureUnit::Bytes => format!("{name} {} than usual for {label}", times(ratio, "larger", "smaller")),
+                FeatureUnit::Count => format!("{name} {} than usual for {label}", times(ratio, "higher", "lower")),
+                FeatureUnit::Duration => format!("{name} {} than usual for {label}", times(ratio, "longer", "shorter")),
+                FeatureUnit::Share => {
+                    format!("{name} of {:.0} % where {:.0} % is usual for {label}", value * 100.0, scale.center * 100.0)
+                }
+                FeatureUnit::Flag => {
+                    format!("{name} {} for {label}", if value > 0.5 { "is unusual" } else { "is usual but missing" })
+                }
+                FeatureUnit::DayTime => format!("time of day unusual for {label}"),
+            }
+        }
+        _ => format!("combination of measures unusual for {label}"),
+    };
+    let property = u64::try_from(worst).unwrap_or(0).to_le_bytes();
+    Finding {
+        key: crate::hashing::stable_hash(&[b"whole", &endpoint.id.to_le_bytes(), &property]),
+        kind: FindingKind::ReconstructionError,
+        phase: observation.phase,
+        score,
+        alarm: true,
+        reason,
+    }
+}
+
+fn times(ratio: f32, more: &str, less: &str) -> String {
+    let (ratio, word) = if ratio >= 1.0 { (ratio, more) } else { (1.0 / ratio.max(1e-9), less) };
+    if ratio >= 10.0 { format!("{ratio:.0} times {word}") } else { format!("{ratio:.1} times {word}") }
+}
+
+/// The parts must fit together before anything indexes into them.
+fn check_structure(bundle: &Bundle) -> Result<(), BundleError> {
+    let broken = |what: &str| Err(BundleError::Payload(what.to_owned()));
+    let RouteTable { hosts, endpoints } = &bundle.routes;
+    if endpoints.len() != bundle.profiles.len() {
+        return broken("it has not one profile per endpoint");
+    }
+    if !hosts.is_sorted_by(|one, next| one.host < next.host) {
+        return broken("its hosts are not sorted");
+    }
+    for host in hosts {
+        check_node(&host.root, endpoints.len(), 0)?;
+    }
+    if bundle.profiles.iter().any(|profile| profile.features.len() != feature_count()) {
+        return broken("a profile has another number of features than the schema");
+    }
+    Ok(())
+}
+
+fn check_node(node: &RouteNode, endpoints: usize, depth: usize) -> Result<(), BundleError> {
+    let broken = |what: &str| Err(BundleError::Payload(what.to_owned()));
+    if depth > limits::PATH_COMPONENTS_MAX {
+        return broken("its route table is too deep");
+    }
+    if !node.words.is_sorted_by(|(one, _), (next, _)| one < next)
+        || !node.methods.is_sorted_by(|(one, _), (next, _)| one < next)
+    {
+        return broken("its route table is not sorted");
+    }
+    if node.methods.iter().any(|(_, index)| *index as usize >= endpoints) {
+        return broken("its route table names an endpoint that is not there");
+    }
+    for (_, child) in &node.words {
+        check_node(child, endpoints, depth + 1)?;
+    }
+    match &node.parameter {
+        Some(parameter) => check_node(&parameter.node, endpoints, depth + 1),
+        None => Ok(()),
+    }
 }

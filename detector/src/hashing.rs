@@ -90,12 +90,8 @@ impl KeyedHasher {
     }
 
     pub fn hash(&self, purpose: Purpose, bytes: &[u8]) -> u64 {
-        let subkey = self
-            .subkeys
-            .iter()
-            .zip(Purpose::ALL)
-            .find(|(_, of)| *of == purpose)
-            .map_or([0; 16], |(subkey, _)| *subkey);
+        let subkey =
+            self.subkeys.iter().zip(Purpose::ALL).find(|(_, of)| *of == purpose).map_or([0; 16], |(subkey, _)| *subkey);
         let mut hasher = SipHasher24::new_with_key(&subkey);
         hasher.write(bytes);
         hasher.finish()

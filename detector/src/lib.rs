@@ -5,19 +5,14 @@
 
 #![cfg_attr(
     not(test),
-    deny(
-        clippy::panic,
-        clippy::unwrap_used,
-        clippy::expect_used,
-        clippy::indexing_slicing,
-        clippy::unreachable
-    )
+    deny(clippy::panic, clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::unreachable)
 )]
 
 pub mod bundle;
 pub mod calibration;
 pub mod detector;
 pub mod exchange;
+pub mod findings;
 pub mod hashing;
 pub mod limits;
 pub mod network;

@@ -114,8 +114,12 @@ impl<'de> Visitor<'de> for Node<'_, '_> {
         }
         let item_name = bounded(format!("{}[]", self.name));
         loop {
-            let node =
-                Node { collector: &mut *self.collector, walk: &mut *self.walk, name: &item_name, depth: self.depth + 1 };
+            let node = Node {
+                collector: &mut *self.collector,
+                walk: &mut *self.walk,
+                name: &item_name,
+                depth: self.depth + 1,
+            };
             if items.next_element_seed(node)?.is_none() {
                 break;
             }

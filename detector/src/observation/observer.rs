@@ -32,8 +32,12 @@ impl Observer {
         let parsed = parse_target(target, hasher, &mut budget);
         let mut fields = Vec::new();
         let query = parsed.query.get(..limits::PATH_BYTES_MAX).unwrap_or(parsed.query);
-        let mut collector =
-            FieldCollector { hasher, budget: &mut budget, fields: &mut fields, incomplete: query.len() < parsed.query.len() };
+        let mut collector = FieldCollector {
+            hasher,
+            budget: &mut budget,
+            fields: &mut fields,
+            incomplete: query.len() < parsed.query.len(),
+        };
         collector.urlencoded(Location::Query, query);
         let incomplete = parsed.incomplete || collector.incomplete;
         let observation = Observation {
@@ -153,13 +157,16 @@ pub fn normalised_host(host: &str) -> String {
     }
     let name = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
     let is_name = !name.is_empty()
-        && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'.' | b'-' | b'_'));
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'.' | b'-' | b'_'));
     if is_name { name } else { "{host}".to_owned() }
 }
 
 fn normalised_method(method: &str) -> String {
-    let is_token =
-        !method.is_empty() && method.len() <= limits::METHOD_BYTES_MAX && method.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'-');
+    let is_token = !method.is_empty()
+        && method.len() <= limits::METHOD_BYTES_MAX
+        && method.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'-');
     if is_token { method.to_ascii_uppercase() } else { "{method}".to_owned() }
 }
 

@@ -92,13 +92,11 @@ impl ValueShape {
                 }
             }
         }
-        let punctuation = (0_u8..128)
-            .zip(counts)
-            .filter(|(_, count)| *count > 0)
-            .take(limits::PUNCTUATION_KINDS_MAX)
-            .collect();
+        let punctuation =
+            (0_u8..128).zip(counts).filter(|(_, count)| *count > 0).take(limits::PUNCTUATION_KINDS_MAX).collect();
         let value_type = ValueType::of(text);
-        let number = matches!(value_type, ValueType::Integer | ValueType::Decimal).then(|| text.parse::<f64>().ok()).flatten();
+        let number =
+            matches!(value_type, ValueType::Integer | ValueType::Decimal).then(|| text.parse::<f64>().ok()).flatten();
         Self {
             value_type,
             length,

@@ -185,9 +185,9 @@ fn is_date_time(bytes: &[u8]) -> bool {
         && bytes.get(..10).is_some_and(|date| matches_mask(date, b"9999-99-99"))
         && matches!(bytes.get(10), Some(b'T' | b' ' | b't'))
         && bytes.get(11..16).is_some_and(|time| matches_mask(time, b"99:99"))
-        && bytes
-            .get(16..)
-            .is_some_and(|rest| rest.iter().all(|byte| byte.is_ascii_digit() || matches!(byte, b':' | b'.' | b'+' | b'-' | b'Z' | b'z')))
+        && bytes.get(16..).is_some_and(|rest| {
+            rest.iter().all(|byte| byte.is_ascii_digit() || matches!(byte, b':' | b'.' | b'+' | b'-' | b'Z' | b'z'))
+        })
 }
 
 fn is_version(text: &str) -> bool {
@@ -242,11 +242,7 @@ fn is_token(bytes: &[u8]) -> bool {
 }
 
 fn switches_between_letters_and_digits(bytes: &[u8]) -> usize {
-    bytes
-        .iter()
-        .zip(bytes.iter().skip(1))
-        .filter(|(one, next)| one.is_ascii_digit() != next.is_ascii_digit())
-        .count()
+    bytes.iter().zip(bytes.iter().skip(1)).filter(|(one, next)| one.is_ascii_digit() != next.is_ascii_digit()).count()
 }
 
 #[cfg(test)]

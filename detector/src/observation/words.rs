@@ -29,7 +29,18 @@ pub fn is_static_word(text: &str) -> bool {
             _ => return false,
         }
     }
-    letters > 0 && digit_run_max <= 4 && digits <= letters.max(2) && !matches!(ValueType::of(text), ValueType::Uuid | ValueType::Hex | ValueType::Email | ValueType::Token | ValueType::DateTime | ValueType::Date)
+    letters > 0
+        && digit_run_max <= 4
+        && digits <= letters.max(2)
+        && !matches!(
+            ValueType::of(text),
+            ValueType::Uuid
+                | ValueType::Hex
+                | ValueType::Email
+                | ValueType::Token
+                | ValueType::DateTime
+                | ValueType::Date
+        )
 }
 
 /// A field name for profiles and reasons: itself when it is a static word, else `{type}`.
@@ -43,12 +54,32 @@ mod tests {
 
     #[test]
     fn words_of_an_api_pass_and_identifiers_do_not() {
-        for word in ["role", "is_admin", "B1", "user-agent", "__proto__", "$where", "index.jsp", "1.gif", "oauth2", "v1", "chat.postMessage"] {
+        for word in [
+            "role",
+            "is_admin",
+            "B1",
+            "user-agent",
+            "__proto__",
+            "$where",
+            "index.jsp",
+            "1.gif",
+            "oauth2",
+            "v1",
+            "chat.postMessage",
+        ] {
             assert!(is_static_word(word), "{word}");
         }
-        for other in
-            ["", "4242", "9f86d081884c7d659a2feaa0c55ad015", "2f1acc6c-1d2a-4f7e-9c55-3c1d2d3a4b5c", "ann@example.org", "a b", "x'", "ü", "a1b2c3d4e5f60718"]
-        {
+        for other in [
+            "",
+            "4242",
+            "9f86d081884c7d659a2feaa0c55ad015",
+            "2f1acc6c-1d2a-4f7e-9c55-3c1d2d3a4b5c",
+            "ann@example.org",
+            "a b",
+            "x'",
+            "ü",
+            "a1b2c3d4e5f60718",
+        ] {
             assert!(!is_static_word(other), "{other}");
         }
         assert_eq!(field_name("77"), "{integer}");

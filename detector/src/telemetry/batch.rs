@@ -118,7 +118,10 @@ impl Batch {
                 return limit("path components per record");
             }
             let names_short = observation.fields.iter().all(|field| short(&field.name) && short(&field.shape.pattern))
-                && observation.components.iter().all(|part| part.word.as_deref().is_none_or(short) && short(&part.shape.pattern))
+                && observation
+                    .components
+                    .iter()
+                    .all(|part| part.word.as_deref().is_none_or(short) && short(&part.shape.pattern))
                 && short(&observation.host)
                 && short(&observation.method);
             if !names_short {

@@ -1,0 +1,99 @@
+//! Per-endpoint standardisation of features and errors, and the ECOD-style baseline.
+
+use serde::{Deserialize, Serialize};
+
+/// Standardised features are cut at ± this.
+pub const STANDARDISED_MAX: f32 = 10.0;
+
+/// The levels of a feature's stored quantiles.
+pub const QUANTILE_LEVELS: [f32; 9] = [0.001, 0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 0.999];
+
+/// Steps of one standard deviation in stored quantiles.
+const QUANTILE_STEPS: f32 = 8.0;
+
+/// Centre and spread of one feature at one endpoint.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct FeatureScale {
+    /// Median, in the feature's unit.
+    pub center: f32,
+    /// Robust standard deviation, in the feature's unit; 0 where the feature was never known here.
+    pub scale: f32,
+    /// Standardised quantiles at [`QUANTILE_LEVELS`], in eighths of a standard deviation.
+    pub quantiles: [i8; QUANTILE_LEVELS.len()],
+}
+
+impl FeatureScale {
+    /// (value − centre) / scale, cut at ±[`STANDARDISED_MAX`]; `None` where the feature was never known at this endpoint.
+    pub fn standardise(&self, value: f32) -> Option<f32> {
+        if self.scale <= 0.0 || !value.is_finite() {
+            return None;
+        }
+        Some(((value - self.center) / self.scale).clamp(-STANDARDISED_MAX, STANDARDISED_MAX))
+    }
+
+    /// Stores quantiles given in standard deviations.
+    pub fn set_quantiles(&mut self, standardised: [f32; QUANTILE_LEVELS.len()]) {
+        for (stored, value) in self.quantiles.iter_mut().zip(standardised) {
+            *stored = (value * QUANTILE_STEPS).round().clamp(-127.0, 127.0) as i8;
+        }
+    }
+
+    /// −ln of the smaller tail probability of a standardised value, 0 or more: interpolated between the stored quantiles,
+    /// linear beyond the outermost (an exponential tail of one standard deviation).
+    fn tail_surprise(&self, standardised: f32) -> f32 {
+        let position = |stored: i8| f32::from(stored) / QUANTILE_STEPS;
+        let [first, .., last] = self.quantiles;
+        let outermost = -(0.001_f32.ln());
+        if standardised > position(last) {
+            return outermost + (standardised - position(last));
+        }
+        if standardised < position(first) {
+            return outermost + (position(first) - standardised);
+        }
+        let mut below = 0.001_f32;
+        let mut above = 0.001_f32;
+        let mut upper_found = false;
+        for (level, stored) in QUANTILE_LEVELS.iter().zip(self.quantiles) {
+            if position(stored) <= standardised {
+                below = *level;
+            }
+            if !upper_found && position(stored) >= standardised {
+                above = 1.0 - *level;
+                upper_found = true;
+            }
+        }
+        -(below.max(0.001).min(above.max(0.001)).min(0.5) * 2.0).ln()
+    }
+}
+
+/// The baseline: sum over the visible features of −ln of their tail probabilities (ECOD, Li et al. 2022), divided by the
+/// square root of their number so that phases compare.
+pub fn baseline_statistic(scales: &[FeatureScale], standardised: &[f32], visible: &[f32]) -> f32 {
+    let mut sum = 0.0;
+    let mut count = 0.0_f32;
+    for ((scale, value), known) in scales.iter().zip(standardised).zip(visible) {
+        if *known > 0.0 {
+            sum += scale.tail_surprise(*value);
+            count += 1.0;
+        }
+    }
+    if count > 0.0 { sum / count.sqrt() } else { 0.0 }
+}
+
+/// Centre and spread of ln(error) at one endpoint in one phase.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct ErrorScale {
+    pub center: f32,
+    /// 0 where nothing is known.
+    pub scale: f32,
+}
+
+impl ErrorScale {
+    /// Smallest error that is told apart, so that perfect reconstructions do not become −∞.
+    pub const ERROR_FLOOR: f32 = 1e-3;
+
+    /// Standardised residual of an error, or `None` where nothing is known of this endpoint and phase.
+    pub fn residual(&self, error: f32) -> Option<f32> {
+        (self.scale > 0.0 && error.is_finite()).then(|| (error.max(Self::ERROR_FLOOR).ln() - self.center) / self.scale)
+    }
+}
