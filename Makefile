@@ -1,0 +1,39 @@
+# The everyday commands. `make build` and `make test` bring what they need by themselves, into .cache/.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := build
+.PHONY: help setup build module test demo lint wasm-size clean
+
+# Where set-up's results are (Envoy, ONNX Runtime, PostgreSQL, Python): see scripts/setup.
+env := source .cache/env;
+
+help: ## List the commands
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
+
+setup: ## Bring what is missing into .cache/, once
+	@scripts/setup
+
+build: module ## Build dist/apiward and dist/apiward_filter.wasm
+	cargo build --release --locked --package apiward-trainer --bin apiward
+	mkdir -p dist
+	cp target/release/apiward dist/apiward
+
+module: setup
+	scripts/build-wasm
+
+test: build ## Run every test, with a real Envoy, PostgreSQL, ONNX Runtime and JAX
+	$(env) cargo test --workspace --release --locked
+
+demo: build ## Tell the whole story once and judge it (KEEP=1 leaves it running)
+	$(env) cargo run --release --locked --package apiward-e2e --bin demo
+
+lint: setup ## Formatting and lints, for the machine and for the module
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --release --locked -- -D warnings
+	scripts/lint-wasm
+
+wasm-size: module ## Show what the module's bytes are, by crate and function
+	@scripts/wasm-module size target/wasm/apiward_filter.named.wasm
+
+clean: ## Remove what was built; .cache/ stays
+	rm -rf target dist
