@@ -1,0 +1,159 @@
+//! Attackers: customers with a valid login who try what honest customers never do.
+
+mod oversized;
+mod probing;
+mod tampering;
+mod typing;
+
+use axum::http::StatusCode;
+use rand::RngExt;
+use rand_chacha::ChaCha8Rng;
+use serde::Serialize;
+
+use super::draft::Draft;
+use super::request::{ExchangeKind, ShopClient};
+use super::visit::{Pace, Visit, VisitEnd};
+use crate::shop::Endpoint;
+
+/// Attack requests of one visit.
+const VISIT_ATTACKS: std::ops::RangeInclusive<usize> = 5..=9;
+
+/// What attackers do, by the way it differs from honest traffic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, clap::ValueEnum)]
+#[serde(rename_all = "snake_case")]
+#[value(rename_all = "snake_case")]
+pub enum AttackKind {
+    /// Body fields or query parameters that the endpoint does not have (mass assignment).
+    UnknownParameter,
+    /// Injection, traversal, negative and huge values in known fields.
+    TamperedValue,
+    /// Paths that do not exist (forced browsing).
+    UnknownPath,
+    /// Known paths with methods that nobody uses there.
+    UnknownMethod,
+    /// A string where a number belongs, an array where an object belongs, nesting, null.
+    WrongType,
+    /// Huge texts, thousands of fields or items.
+    OversizedBody,
+    /// An ordinary-looking request that is answered with everybody's orders.
+    OutsizedResponse,
+    /// A forgotten endpoint that exists and answers 200.
+    HiddenEndpoint,
+}
+
+impl AttackKind {
+    pub const ALL: [Self; 8] = [
+        Self::UnknownParameter,
+        Self::TamperedValue,
+        Self::UnknownPath,
+        Self::UnknownMethod,
+        Self::WrongType,
+        Self::OversizedBody,
+        Self::OutsizedResponse,
+        Self::HiddenEndpoint,
+    ];
+
+    /// The label in exchange JSONL.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::UnknownParameter => "unknown_parameter",
+            Self::TamperedValue => "tampered_value",
+            Self::UnknownPath => "unknown_path",
+            Self::UnknownMethod => "unknown_method",
+            Self::WrongType => "wrong_type",
+            Self::OversizedBody => "oversized_body",
+            Self::OutsizedResponse => "outsized_response",
+            Self::HiddenEndpoint => "hidden_endpoint",
+        }
+    }
+
+    /// For people.
+    pub fn display_name(self) -> &'static str {
+        match self {
+            Self::UnknownParameter => "unknown parameter",
+            Self::TamperedValue => "tampered value",
+            Self::UnknownPath => "unknown path",
+            Self::UnknownMethod => "unknown method",
+            Self::WrongType => "wrong type",
+            Self::OversizedBody => "oversized body",
+            Self::OutsizedResponse => "outsized response",
+            Self::HiddenEndpoint => "hidden endpoint",
+        }
+    }
+
+    fn needs_login(self) -> bool {
+        !matches!(self, Self::UnknownPath | Self::HiddenEndpoint)
+    }
+
+    fn needs_cart(self) -> bool {
+        matches!(self, Self::UnknownParameter | Self::TamperedValue | Self::WrongType)
+    }
+}
+
+/// What an attacker has found out by looking around.
+struct Target {
+    /// The attacker's own user id.
+    user_id: String,
+    email: String,
+    /// A line in the attacker's own cart.
+    cart_line: u64,
+    /// An order of the attacker's own.
+    order_id: String,
+    product_id: u32,
+}
+
+/// One visit: signs in and looks around like a customer, then attacks.
+///
+/// # Errors
+/// Whatever ends the visit early.
+pub(super) async fn visit<C: ShopClient>(visit: &mut Visit<'_, C>, kind: AttackKind) -> Result<(), VisitEnd> {
+    let target = reconnoitre(visit, kind).await?;
+    for _ in 0..visit.rng.random_range(VISIT_ATTACKS) {
+        let draft = draft(kind, &target, &mut visit.rng);
+        visit.wait(Pace::Click).await;
+        let response = visit.exchange(ExchangeKind::Attack(kind), &draft).await?;
+        if response.status == StatusCode::SERVICE_UNAVAILABLE {
+            return Err(VisitEnd::GaveUp);
+        }
+    }
+    Ok(())
+}
+
+async fn reconnoitre<C: ShopClient>(visit: &mut Visit<'_, C>, kind: AttackKind) -> Result<Target, VisitEnd> {
+    let mut target = Target {
+        user_id: visit.persona.account.id.clone(),
+        email: visit.persona.account.email.clone(),
+        cart_line: 1,
+        order_id: String::new(),
+        product_id: visit.rng.random_range(1..20),
+    };
+    if !kind.needs_login() {
+        return Ok(target);
+    }
+    visit.sign_in().await?;
+    if kind.needs_cart() {
+        visit.add_to_cart(target.product_id).await?;
+        let cart = visit.send(Pace::Click, Draft::to(Endpoint::GetCart)).await?.json();
+        target.cart_line = cart["items"][0]["id"].as_u64().unwrap_or(1);
+    }
+    let orders = visit.send(Pace::Click, Draft::to(Endpoint::ListOrders)).await?.json();
+    target.order_id = orders["orders"][0]["id"].as_str().unwrap_or_default().to_owned();
+    Ok(target)
+}
+
+fn draft(kind: AttackKind, target: &Target, rng: &mut ChaCha8Rng) -> Draft {
+    match kind {
+        AttackKind::UnknownParameter => tampering::unknown_parameter(target, rng),
+        AttackKind::TamperedValue => tampering::tampered_value(target, rng),
+        AttackKind::UnknownPath => probing::unknown_path(rng),
+        AttackKind::UnknownMethod => probing::unknown_method(target, rng),
+        AttackKind::WrongType => typing::wrong_type(target, rng),
+        AttackKind::OversizedBody => oversized::oversized_body(target, rng),
+        AttackKind::OutsizedResponse => oversized::outsized_response(rng),
+        AttackKind::HiddenEndpoint => probing::hidden_endpoint(rng),
+    }
+}
+
+fn pick<T: Clone>(choices: &[T], rng: &mut ChaCha8Rng) -> T {
+    choices[rng.random_range(0..choices.len())].clone()
+}
