@@ -26,7 +26,7 @@ pub const ERROR: &str = "error";
 pub const ROW_LOSS: &str = "row_loss";
 
 /// The ONNX operators that inference uses; every one more would cost bytes in the filter's module.
-pub const INFERENCE_OPERATORS: [&str; 8] = ["Add", "Concat", "Div", "MatMul", "Mul", "ReduceSum", "Relu", "Sub"];
+pub const INFERENCE_OPERATORS: [&str; 7] = ["Add", "Concat", "Div", "MatMul", "Mul", "ReduceSum", "Relu"];
 
 /// Features a network may have.
 pub const FEATURES_MAX: usize = 512;
@@ -181,7 +181,10 @@ fn visible_difference(
     reconstruction: Tensor,
     visible: Tensor,
 ) -> Result<Tensor, GraphError> {
-    let difference = graph.sub(reconstruction, features)?;
+    // Written without subtraction, which would be one more operator.
+    let minus_one = graph.scalar(-1.0)?;
+    let negated = graph.mul(features, minus_one)?;
+    let difference = graph.add(reconstruction, negated)?;
     graph.mul(difference, visible)
 }
 
@@ -193,8 +196,7 @@ fn row_loss(
     huber_delta: f32,
 ) -> Result<Tensor, GraphError> {
     let difference = visible_difference(graph, features, reconstruction, visible)?;
-    // With x the distance beyond delta on either side, e² − x² is the square inside and its tangent outside; written
-    // so, it needs no operator that inference does not have.
+    // With x the distance beyond delta on either side, e² − x² is the square inside and its tangent outside.
     let delta = graph.scalar(huber_delta)?;
     let minus_delta = graph.scalar(-huber_delta)?;
     let above = graph.sub(difference, delta)?;
@@ -214,7 +216,8 @@ fn mean_over_visible(graph: &mut Graph, values: Tensor, visible: Tensor) -> Resu
     let count = graph.reduce_sum(visible, &[1], false)?;
     // max(count, 1) without an operator of its own.
     let one = graph.scalar(1.0)?;
-    let beyond_one = graph.sub(count, one)?;
+    let minus_one = graph.scalar(-1.0)?;
+    let beyond_one = graph.add(count, minus_one)?;
     let beyond_one = graph.relu(beyond_one)?;
     let divisor = graph.add(beyond_one, one)?;
     graph.div(sum, divisor)
@@ -278,7 +281,7 @@ mod tests {
         let weights = 12 * 5 + 5 * 2 + 2 * 5 + 5 * 6;
         let biases = 5 + 2 + 5 + 6;
         assert_eq!(cost.parameters, weights + biases);
-        // Masking of input and difference, the square, and the division by the count.
-        assert_eq!(cost.multiply_adds, weights + 3 * 6 + 1);
+        // Masking of input and difference, the features' negation, the square, and the division by the count.
+        assert_eq!(cost.multiply_adds, weights + 4 * 6 + 1);
     }
 }
