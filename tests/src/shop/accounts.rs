@@ -16,6 +16,8 @@ use super::extract::{FormBody, JsonBody, PathParam, QueryParams, check_length};
 const NAME_CHARS_MAX: usize = 80;
 const LINE_CHARS_MAX: usize = 120;
 const NOTE_CHARS_MAX: usize = 500;
+/// A newer address takes the place of an older one beyond this.
+const ADDRESSES_MAX: usize = 6;
 const ADMIN_PAGE_USERS: usize = 20;
 
 /// What an account may do.
@@ -166,6 +168,10 @@ pub(super) async fn add_address(
     let account = data.account_mut(&caller.user_id)?;
     let id = account.addresses.iter().map(|address| address.id).max().unwrap_or(0) + 1;
     let address = Address { id, lines };
+    if account.addresses.len() >= ADDRESSES_MAX {
+        // The first one is the customer's home and stays.
+        account.addresses.remove(1);
+    }
     account.addresses.push(address.clone());
     Ok((StatusCode::CREATED, Json(address)))
 }

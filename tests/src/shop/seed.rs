@@ -22,12 +22,12 @@ pub const PRODUCTS: u32 = 400;
 /// Accounts `u-1..=u-ADMINS` are administrators.
 pub const ADMINS: u32 = 6;
 /// The accounts after the administrators are customers.
-pub const CUSTOMERS: u32 = 130;
+pub const CUSTOMERS: u32 = 150;
 
 const SEED: u64 = 0x5304;
 const ARCHIVED_CUSTOMERS: u32 = 500;
 const ARCHIVED_ORDERS: u32 = 1_500;
-const SOLD_OUT_EVERY: u32 = 25;
+const SOLD_OUT_EVERY: u32 = 14;
 
 /// The accounts as they are before anybody changes them; clients log in with these.
 pub fn accounts() -> Vec<Account> {

@@ -11,13 +11,16 @@ use super::free_text;
 use super::persona::{DeviceKind, Token};
 use super::request::{ShopClient, ShopResponse};
 use super::visit::{Pace, Visit, VisitEnd};
-use crate::shop::{CATEGORIES, Endpoint, PRODUCTS, Release};
+use crate::shop::{CATEGORIES, Endpoint, FILES, PRODUCTS, Release};
 
 const POPULARITY_EXPONENT: f64 = 0.9;
 /// A client gives up logging in after so many wrong passwords.
 const LOGIN_ATTEMPTS_MAX: usize = 3;
 /// Products taken out of the catalogue that old links still lead to.
 const GONE_PRODUCTS: std::ops::Range<u32> = PRODUCTS + 1..PRODUCTS + 60;
+
+/// Files that browsers keep without asking again.
+const KEPT_LONG: [&str; 3] = ["vendor.js", "logo.svg", "favicon.ico"];
 
 /// What brings a customer to the shop.
 #[derive(Clone, Copy)]
@@ -85,15 +88,15 @@ impl<C: ShopClient> Visit<'_, C> {
         if self.token().is_none() {
             return Ok(());
         }
-        if self.chance(0.15) {
-            // The shop has changed its key since: the kept token is refused.
-            if let Some(token) = &mut self.device().token {
-                let signature_at = token.value.rfind('.').map_or(0, |dot| dot + 1);
-                let reversed: String = token.value[signature_at..].chars().rev().collect();
-                token.value.replace_range(signature_at.., &reversed);
-            }
+        let refused = self.chance(0.1);
+        if refused && let Some(token) = &mut self.device().token {
+            // The shop has changed its key since, so the signature is wrong.
+            let signature_at = token.value.rfind('.').map_or(0, |dot| dot + 1);
+            let reversed: String = token.value[signature_at..].chars().rev().collect();
+            token.value.replace_range(signature_at.., &reversed);
         }
-        if self.chance(0.7) {
+        // With most tokens the page knows from its own storage who is there.
+        if refused || self.chance(0.7) {
             let response = self.send(Pace::Click, Draft::to(Endpoint::GetProfile)).await?;
             if response.status == StatusCode::UNAUTHORIZED {
                 self.device().token = None;
@@ -107,21 +110,11 @@ impl<C: ShopClient> Visit<'_, C> {
     }
 
     async fn load_files(&mut self) -> Result<(), VisitEnd> {
-        let files: &[(&str, usize)] = if self.device().assets_cached {
-            &[("app.js", 48_211), ("app.css", 11_904)]
-        } else {
-            &[
-                ("app.js", 48_211),
-                ("app.css", 11_904),
-                ("vendor.js", 96_530),
-                ("logo.svg", 2_117),
-                ("favicon.ico", 1_406),
-            ]
-        };
-        let cached = self.device().assets_cached;
-        for (file, bytes) in files {
-            // Some of the files are still fresh and not asked for at all.
-            if cached && self.chance(0.4) {
+        // Caches are emptied now and then.
+        let cached = self.device().assets_cached && !self.chance(0.15);
+        for (file, _, bytes) in FILES {
+            let kept = KEPT_LONG.contains(&file) || self.chance(0.4);
+            if cached && kept {
                 continue;
             }
             let tag = cached.then(|| format!("\"{file}-{bytes}\""));
@@ -262,8 +255,8 @@ impl<C: ShopClient> Visit<'_, C> {
             product = self.product();
         }
         let cart = self.send(Pace::Click, Draft::to(Endpoint::GetCart)).await?.json();
-        self.change_cart(&cart).await?;
-        if self.chance(0.85) {
+        let wants = self.change_cart(&cart).await?;
+        if wants && self.chance(0.85) {
             self.check_out(release).await?;
         }
         Ok(())
@@ -282,13 +275,14 @@ impl<C: ShopClient> Visit<'_, C> {
         Ok(())
     }
 
-    async fn change_cart(&mut self, cart: &Value) -> Result<(), VisitEnd> {
+    /// Whether anything is left to buy.
+    async fn change_cart(&mut self, cart: &Value) -> Result<bool, VisitEnd> {
         let lines: Vec<u64> = cart["items"]
             .as_array()
             .map(|items| items.iter().filter_map(|item| item["id"].as_u64()).collect())
             .unwrap_or_default();
         let Some(line) = lines.last().copied() else {
-            return Ok(());
+            return Ok(false);
         };
         if self.chance(0.3) {
             let body = json!({"quantity": self.rng.random_range(1..6)});
@@ -298,7 +292,7 @@ impl<C: ShopClient> Visit<'_, C> {
         if lines.len() > 1 && self.chance(0.6) {
             self.send(Pace::Click, Draft::at(Endpoint::RemoveCartItem, line)).await?;
         }
-        Ok(())
+        Ok(true)
     }
 
     fn payment(&mut self) -> Value {
@@ -418,7 +412,7 @@ impl<C: ShopClient> Visit<'_, C> {
 
     async fn review(&mut self) -> Result<(), VisitEnd> {
         self.sign_in().await?;
-        let product = self.product();
+        let product = self.rng.random_range(1..=PRODUCTS);
         self.open_product(product).await?;
         self.send(Pace::Read, Draft::at(Endpoint::ListReviews, product)).await?;
         let text = free_text::review(&mut self.rng);
@@ -455,7 +449,7 @@ impl<C: ShopClient> Visit<'_, C> {
 
     async fn subscribe(&mut self) -> Result<(), VisitEnd> {
         self.look_around(2).await?;
-        let number = self.rng.random_range(1..400);
+        let number = self.rng.random_range(1..100_000);
         let known = self.chance(0.35);
         let email = if known { self.persona.account.email.clone() } else { format!("friend+{number}@post.example") };
         let mut fields = vec![("email", email)];

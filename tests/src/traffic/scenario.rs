@@ -66,7 +66,7 @@ fn within(what: &'static str, asked: usize, min: usize, max: usize) -> Result<()
 pub struct Scenario {
     pub release: Release,
     /// Which customer accounts take part, counted from 0; the last
-    /// [`AttackPlan::CALLERS_MAX`] of them belong to attackers.
+    /// ones belong to attackers and to nobody, see [`Scenario::CUSTOMERS_MAX`].
     pub customers: Range<usize>,
     pub admins: usize,
     pub monitors: usize,
@@ -97,8 +97,11 @@ impl Scenario {
         }
     }
 
-    /// Customers that there are beside the accounts kept for attackers.
-    pub const CUSTOMERS_MAX: usize = CUSTOMERS as usize - AttackPlan::CALLERS_MAX;
+    /// Customers that may take part, beside attackers and dormant accounts.
+    pub const CUSTOMERS_MAX: usize = CUSTOMERS as usize - AttackPlan::CALLERS_MAX - Self::DORMANT_CUSTOMERS;
+    /// Customers who never come; administrators block and unblock these, so that nobody who is
+    /// in the middle of a visit is locked out.
+    pub const DORMANT_CUSTOMERS: usize = 20;
     /// Probes have networks of their own.
     pub const MONITORS_MAX: usize = 50;
 

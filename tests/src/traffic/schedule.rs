@@ -8,10 +8,12 @@ use time::{Duration, OffsetDateTime};
 use super::attack::AttackKind;
 use super::scenario::{AttackPlan, AttackShare, Scenario};
 
-/// Exchanges of a visit, on average over all kinds of visitors.
-const VISIT_EXCHANGES: f64 = 8.5;
+/// Exchanges of a visit, on average over all honest visitors.
+const VISIT_EXCHANGES: f64 = 5.4;
 /// Attack exchanges of an attacker's visit, on average.
 const VISIT_ATTACKS: f64 = 7.0;
+/// What an attacker does before that, on average.
+const VISIT_RECONNAISSANCE: f64 = 2.0;
 /// Some customers come far more often than others.
 const ACTIVITY_EXPONENT: f64 = 0.5;
 /// Of a hundred visits, so many are of administrators, and so many of probes.
@@ -78,7 +80,12 @@ impl Schedule {
             None => 0.0,
             Some(plan) => match plan.share {
                 AttackShare::Only => 1.0,
-                AttackShare::OfExchanges(share) => (share * VISIT_EXCHANGES / VISIT_ATTACKS).clamp(0.0, 1.0),
+                AttackShare::OfExchanges(share) => {
+                    // Solved for the share of visits that gives this share of exchanges.
+                    let attacker_visit = VISIT_ATTACKS + VISIT_RECONNAISSANCE;
+                    let surplus = share * (attacker_visit - VISIT_EXCHANGES);
+                    (share * VISIT_EXCHANGES / (VISIT_ATTACKS - surplus)).clamp(0.0, 1.0)
+                }
             },
         }
     }

@@ -6,8 +6,9 @@ use serde_json::json;
 use super::draft::Draft;
 use super::free_text;
 use super::request::ShopClient;
+use super::scenario::Scenario;
 use super::visit::{Pace, Visit, VisitEnd};
-use crate::shop::{ADMINS, CUSTOMERS, Endpoint};
+use crate::shop::{ADMINS, Endpoint};
 
 /// One spell of work of an administrator.
 ///
@@ -29,8 +30,14 @@ pub(super) async fn administer<C: ShopClient>(visit: &mut Visit<'_, C>) -> Resul
 
 impl<C: ShopClient> Visit<'_, C> {
     async fn change_user(&mut self) -> Result<(), VisitEnd> {
-        let user = format!("u-{}", self.rng.random_range(ADMINS + 1..=ADMINS + CUSTOMERS));
         let block = self.chance(0.35);
+        let customer = if block {
+            let dormant = Scenario::CUSTOMERS_MAX;
+            self.rng.random_range(dormant..dormant + Scenario::DORMANT_CUSTOMERS)
+        } else {
+            self.rng.random_range(0..Scenario::CUSTOMERS_MAX)
+        };
+        let user = format!("u-{}", ADMINS as usize + 1 + customer);
         let mut change = json!({"note": free_text::admin_note(&mut self.rng)});
         if block {
             change["blocked"] = json!(true);
