@@ -81,7 +81,8 @@ impl<'a> Batches<'a> {
             batch.features.extend_from_slice(self.rows.row(row));
             batch.weights.push(self.rows.weights()[row] * self.weight_scale);
             let phase = self.noise_generator.random_range(0..self.phases.masks().len());
-            batch.visible.extend_from_slice(&self.phases.masks()[phase]);
+            let mask = &self.phases.masks()[phase];
+            batch.visible.extend(mask.iter().zip(self.rows.known(row)).map(|(mask, known)| mask * known));
             self.extend_corrupted(row, &mut batch.corrupted);
         }
         self.position += self.batch_rows;
@@ -93,14 +94,15 @@ impl<'a> Batches<'a> {
         let half_width = self.noise.deviation * 3.0f32.sqrt();
         for (feature, &value) in self.rows.row(row).iter().enumerate() {
             let swap = self.noise_generator.random::<f32>() < self.noise.swapped;
-            let seen = if swap {
-                let other = self.noise_generator.random_range(0..self.rows.rows());
-                self.rows.row(other)[feature]
-            } else {
-                value
-            };
+            let seen = if swap { self.other_value(feature).unwrap_or(value) } else { value };
             corrupted.push(seen + (2.0 * self.noise_generator.random::<f32>() - 1.0) * half_width);
         }
+    }
+
+    /// The feature's value in a random row, if it is known there.
+    fn other_value(&mut self, feature: usize) -> Option<f32> {
+        let other = self.noise_generator.random_range(0..self.rows.rows());
+        (self.rows.known(other)[feature] == 1.0).then(|| self.rows.row(other)[feature])
     }
 }
 
@@ -161,5 +163,17 @@ mod tests {
         let batch = Batches::new(&rows, &phases, CLEAN, 64, 3).next_batch();
         let full = batch.visible.chunks(2).filter(|mask| mask[1] == 1.0).count();
         assert!((16..48).contains(&full), "{full} of 64 rows were seen in the second phase");
+    }
+
+    #[test]
+    fn what_is_not_known_in_a_row_is_not_visible_and_not_swapped_in() {
+        let values = (0..64).flat_map(|row| [1.0, if row % 2 == 0 { f32::NAN } else { 1.0 }]).collect();
+        let rows = FeatureMatrix::new(2, values, vec![1.0; 64]).unwrap();
+        let phases = PhaseMasks::all_visible(2).unwrap();
+        let batch = Batches::new(&rows, &phases, Noise { deviation: 0.0, swapped: 0.5 }, 64, 3).next_batch();
+        assert_eq!(batch.visible.iter().filter(|&&visible| visible == 0.0).count(), 32);
+        for (seen, visible) in batch.corrupted.iter().zip(&batch.visible) {
+            assert!(*visible == 0.0 || *seen == 1.0, "a visible feature was replaced by an unknown one");
+        }
     }
 }

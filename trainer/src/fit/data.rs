@@ -11,8 +11,8 @@ pub enum DataError {
     /// There is nothing to learn from.
     #[error("there are no rows, or no features; at least one of each is needed")]
     Empty,
-    /// A feature is infinite or not a number.
-    #[error("feature {feature} of row {row} is {value}; features must be finite")]
+    /// A feature is infinite.
+    #[error("feature {feature} of row {row} is {value}; features must be finite, or NaN where not known")]
     NotFinite { row: usize, feature: usize, value: f32 },
     /// A row's weight is zero, negative, infinite or not a number.
     #[error("the weight of row {row} is {weight}; weights must be positive and finite")]
@@ -32,13 +32,14 @@ pub enum DataError {
 pub struct FeatureMatrix {
     features: usize,
     values: Vec<f32>,
+    known: Vec<f32>,
     weights: Vec<f32>,
 }
 
 impl FeatureMatrix {
-    /// `values` are `weights.len()` rows of `features` finite values each; weights are positive and only matter in
-    /// relation to each other.
-    pub fn new(features: usize, values: Vec<f32>, weights: Vec<f32>) -> Result<Self, DataError> {
+    /// `values` are `weights.len()` rows of `features` values each, finite or NaN for what is not known in a row; weights
+    /// are positive and only matter in relation to each other.
+    pub fn new(features: usize, mut values: Vec<f32>, weights: Vec<f32>) -> Result<Self, DataError> {
         let rows = weights.len();
         if features == 0 || rows == 0 {
             return Err(DataError::Empty);
@@ -46,13 +47,15 @@ impl FeatureMatrix {
         if rows.checked_mul(features) != Some(values.len()) {
             return Err(DataError::ValueCount { values: values.len(), rows, features });
         }
-        if let Some(at) = values.iter().position(|value| !value.is_finite()) {
+        if let Some(at) = values.iter().position(|value| value.is_infinite()) {
             return Err(DataError::NotFinite { row: at / features, feature: at % features, value: values[at] });
         }
         if let Some(row) = weights.iter().position(|weight| !weight.is_finite() || *weight <= 0.0) {
             return Err(DataError::Weight { row, weight: weights[row] });
         }
-        Ok(Self { features, values, weights })
+        let known = values.iter().map(|value| if value.is_nan() { 0.0 } else { 1.0 }).collect();
+        values.iter_mut().filter(|value| value.is_nan()).for_each(|value| *value = 0.0);
+        Ok(Self { features, values, known, weights })
     }
 
     /// Number of rows.
@@ -65,7 +68,12 @@ impl FeatureMatrix {
         self.features
     }
 
-    /// The features of a row.
+    /// 1 for every feature that is known in a row, 0 for the others.
+    pub fn known(&self, row: usize) -> &[f32] {
+        &self.known[row * self.features..(row + 1) * self.features]
+    }
+
+    /// The features of a row, 0 where not known.
     pub fn row(&self, row: usize) -> &[f32] {
         &self.values[row * self.features..(row + 1) * self.features]
     }
@@ -127,6 +135,13 @@ mod tests {
         assert_eq!(refused(&[1.0; 2], &[0.0]), Err(DataError::Weight { row: 0, weight: 0.0 }));
         let infinite = refused(&[1.0, 1.0, 1.0, f32::INFINITY], &[1.0; 2]);
         assert_eq!(infinite, Err(DataError::NotFinite { row: 1, feature: 1, value: f32::INFINITY }));
+    }
+
+    #[test]
+    fn nan_marks_what_a_row_does_not_know() {
+        let rows = FeatureMatrix::new(2, vec![0.5, f32::NAN, 0.0, -1.0], vec![1.0; 2]).unwrap();
+        assert_eq!((rows.row(0), rows.known(0)), (&[0.5, 0.0][..], &[1.0, 0.0][..]));
+        assert_eq!((rows.row(1), rows.known(1)), (&[0.0, -1.0][..], &[1.0, 1.0][..]));
     }
 
     #[test]

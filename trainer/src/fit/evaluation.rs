@@ -81,9 +81,12 @@ fn chunks(rows: &FeatureMatrix, phases: &PhaseMasks, chunk_rows: usize) -> ort::
             let end = (start + chunk_rows).min(rows.rows());
             let mut features: Vec<f32> = (start..end).flat_map(|row| rows.row(row)).copied().collect();
             features.resize(chunk_rows * rows.features(), 0.0);
+            let known = (start..end).flat_map(|row| mask.iter().zip(rows.known(row)).map(|(mask, known)| mask * known));
+            let mut visible: Vec<f32> = known.collect();
+            visible.resize(chunk_rows * rows.features(), 1.0);
             chunks.push(Chunk {
                 features: Tensor::from_array((shape, features))?,
-                visible: Tensor::from_array((shape, mask.repeat(chunk_rows)))?,
+                visible: Tensor::from_array((shape, visible))?,
                 weights: rows.weights()[start..end].to_vec(),
             });
         }

@@ -36,6 +36,8 @@ const BATCH_ROWS_MIN: usize = 32;
 const IMPROVEMENT_MIN: f64 = 1e-3;
 /// The learning rate is multiplied by this when half of the patience has passed without improvement.
 const LEARNING_RATE_DECAY: f32 = 0.3;
+/// Share of the learning rate at the start below which nothing is gained any more.
+const LEARNING_RATE_SHARE_MIN: f32 = 0.02;
 
 /// How a network is trained.
 #[derive(Debug, Clone, PartialEq)]
@@ -275,7 +277,8 @@ impl<'a> EarlyStopping<'a> {
         if self.epochs_without_improvement == self.options.patience_epochs.div_ceil(2) {
             self.learning_rate *= LEARNING_RATE_DECAY;
         }
-        if self.epochs_without_improvement >= self.options.patience_epochs {
+        let exhausted = self.learning_rate < LEARNING_RATE_SHARE_MIN * self.options.learning_rate;
+        if exhausted || self.epochs_without_improvement >= self.options.patience_epochs {
             return Some(StopReason::Converged);
         }
         if epoch.steps >= self.options.steps_max {

@@ -9,7 +9,8 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::{
-    DataError, Epoch, FeatureMatrix, FitError, FitOptions, FittedAutoencoder, Noise, PhaseMasks,
+    DataError, EarlyStopping, Epoch, FeatureMatrix, FitError, FitOptions, FittedAutoencoder, Noise, PhaseMasks,
+    StopReason,
     batches::{Batch, Batches},
     fit_autoencoder,
     runtime::{self, open_session},
@@ -215,7 +216,7 @@ fn progress_sees_every_epoch_and_can_cancel() {
 #[test]
 fn steps_are_limited() {
     let fitted = fit(&FitOptions { steps_max: 100, ..FitOptions::default() });
-    assert_eq!(fitted.stop_reason, super::StopReason::StepsMax);
+    assert_eq!(fitted.stop_reason, StopReason::StepsMax);
     assert_eq!(fitted.history.last().unwrap().steps, 100);
 }
 
@@ -230,4 +231,19 @@ fn data_and_options_that_do_not_fit_are_refused() {
     assert!(matches!(refused, Err(FitError::Data(DataError::FeatureCount { actual: 1, .. }))));
     let refused = fit(&rows, &FitOptions { learning_rate: f32::NAN, ..FitOptions::default() });
     assert!(matches!(refused, Err(FitError::Option { name: "learning_rate", .. })));
+}
+
+#[test]
+fn slow_improvement_ends_when_the_learning_rate_is_used_up() {
+    let options = FitOptions::default();
+    let mut stopping = EarlyStopping::new(&options, Vec::new());
+    // Better in the first and every fifth epoch: never out of patience, but slowed down in the 9th, 14th, 19th, 24th.
+    let ended = (1..=options.epochs_max).find_map(|number| {
+        let later_loss = 1.0 / f64::from(number / 5 + 1);
+        let learning_rate = stopping.learning_rate;
+        let epoch = Epoch { number, steps: number, learning_rate, training_loss: 1.0, later_loss };
+        stopping.observe(&epoch, Vec::new).map(|reason| (number, reason))
+    });
+    assert_eq!(ended, Some((24, StopReason::Converged)));
+    assert_eq!(stopping.chosen_epoch, 20);
 }

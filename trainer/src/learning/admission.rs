@@ -1,0 +1,219 @@
+//! Which records are learned from.
+//!
+//! What a failing server answers is nobody's behaviour and is left out. A flagged exchange is learned from only when every
+//! one of its findings has support: enough established callers showed the same, successfully, over enough windows. Flagged
+//! exchanges without support stay out of fitting; a few of each caller stay in calibration, so that thresholds do not
+//! ratchet down with every training. No caller may make up more than its share.
+
+use std::collections::{HashMap, HashSet};
+
+use apiward_detector::telemetry::ExchangeRecord;
+use apiward_detector::verdict::{DetectorKind, FindingKind};
+
+use super::LearningSettings;
+
+/// Unflagged successful exchanges that make a caller an established one.
+const ESTABLISHED_EXCHANGES_MIN: u32 = 3;
+/// Flagged exchanges of one caller kept for calibration.
+const CALIBRATION_PER_CALLER_MAX: usize = 3;
+/// A caller may always have this many exchanges, whatever its share.
+const CALLER_EXCHANGES_FREE: usize = 200;
+
+/// Records by what they are used for.
+#[derive(Debug, Default)]
+pub struct Admission {
+    pub learned: Vec<ExchangeRecord>,
+    /// Flagged without support: for thresholds only.
+    pub calibration_only: Vec<ExchangeRecord>,
+    pub excluded: Excluded,
+    /// Flagged records that were learned from because their findings had support.
+    pub excused: usize,
+    /// Whether records name callers, so that distinct callers can be asked for.
+    pub with_callers: bool,
+    pub first_training: bool,
+}
+
+/// Why records were left out.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Excluded {
+    pub server_failures: usize,
+    /// Flagged, and the findings had no support.
+    pub flagged: usize,
+    pub over_caller_share: usize,
+}
+
+/// How many distinct callers and windows something needs to become normal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SupportNeeded {
+    pub callers: usize,
+    pub windows: usize,
+    pub window_ms: i64,
+}
+
+/// Who used something, and when.
+#[derive(Debug, Clone, Default)]
+pub struct SupportCounter {
+    callers: HashSet<u64>,
+    windows: HashSet<i64>,
+    exchanges: u32,
+}
+
+impl SupportCounter {
+    /// Counts an exchange; bounded, since only small numbers are asked for.
+    pub fn count(&mut self, record: &ExchangeRecord, window_ms: i64) {
+        const KEPT_MAX: usize = 64;
+        self.exchanges = self.exchanges.saturating_add(1);
+        if let Some(caller) = record.caller.distinct_by()
+            && self.callers.len() < KEPT_MAX
+        {
+            self.callers.insert(caller);
+        }
+        if let Some(at_ms) = record.at_ms
+            && self.windows.len() < KEPT_MAX
+        {
+            self.windows.insert(at_ms.div_euclid(window_ms.max(1)));
+        }
+    }
+
+    pub fn suffices(&self, needed: &SupportNeeded) -> bool {
+        self.callers.len() >= needed.callers && self.windows.len() >= needed.windows && self.exchanges > 0
+    }
+}
+
+impl Admission {
+    /// What this data can be asked for: without callers, or times, the respective number is off; the first training has no
+    /// normal to protect yet and asks for callers only.
+    pub fn support(&self, settings: &LearningSettings) -> SupportNeeded {
+        support_needed(self.with_callers, self.first_training, settings)
+    }
+}
+
+fn support_needed(with_callers: bool, first_training: bool, settings: &LearningSettings) -> SupportNeeded {
+    let promotion = settings.promotion;
+    SupportNeeded {
+        callers: if with_callers { promotion.callers } else { 0 },
+        windows: if with_callers && !first_training { promotion.windows } else { 0 },
+        window_ms: promotion.window_ms,
+    }
+}
+
+/// Sorts records, given in order of time, into what they are used for.
+pub fn admit(records: Vec<ExchangeRecord>, has_parent: bool, settings: &LearningSettings) -> Admission {
+    let with_callers = records.iter().any(|record| record.caller.distinct_by().is_some());
+    let mut admission = Admission { with_callers, first_training: !has_parent, ..Admission::default() };
+    let needed = support_needed(with_callers, false, settings);
+    let supported = supported_findings(&records, &needed);
+    let share_max = caller_exchanges_max(&records, settings);
+    let mut of_caller: HashMap<u64, usize> = HashMap::new();
+    let mut calibration_of_caller: HashMap<Option<u64>, usize> = HashMap::new();
+    // Newest first, so that a caller over its share keeps its latest exchanges.
+    for record in records.into_iter().rev() {
+        if record.observation.response.is_some_and(|response| response.is_server_failure()) {
+            admission.excluded.server_failures += 1;
+            continue;
+        }
+        let caller = record.caller.distinct_by();
+        if let Some(caller) = caller {
+            let taken = of_caller.entry(caller).or_default();
+            if *taken >= share_max {
+                admission.excluded.over_caller_share += 1;
+                continue;
+            }
+            *taken += 1;
+        }
+        match judged(&record, &supported) {
+            Judged::Normal => admission.learned.push(record),
+            Judged::Excused => {
+                admission.excused += 1;
+                admission.learned.push(record);
+            }
+            Judged::Flagged { for_calibration } => {
+                admission.excluded.flagged += 1;
+                let kept = calibration_of_caller.entry(caller).or_default();
+                if for_calibration && *kept < CALIBRATION_PER_CALLER_MAX {
+                    *kept += 1;
+                    admission.calibration_only.push(record);
+                }
+            }
+        }
+    }
+    admission.learned.reverse();
+    admission.calibration_only.reverse();
+    admission
+}
+
+enum Judged {
+    Normal,
+    Excused,
+    Flagged { for_calibration: bool },
+}
+
+fn judged(record: &ExchangeRecord, supported: &HashSet<u64>) -> Judged {
+    let Some(verdict) = record.verdict.as_ref().filter(|verdict| verdict.anomalous) else {
+        return Judged::Normal;
+    };
+    let mut alarms = verdict.findings.iter().filter(|finding| finding.alarm).peekable();
+    let any = alarms.peek().is_some();
+    if any && alarms.all(|finding| supported.contains(&finding.key)) {
+        return Judged::Excused;
+    }
+    // A foreign value is what profiles and thresholds are for; an unknown route has no profile to calibrate.
+    let for_calibration = verdict.findings.iter().all(|finding| finding.kind.detector() == DetectorKind::Profile);
+    Judged::Flagged { for_calibration }
+}
+
+/// Keys of findings that enough established callers share.
+fn supported_findings(records: &[ExchangeRecord], needed: &SupportNeeded) -> HashSet<u64> {
+    let mut unflagged: HashMap<u64, u32> = HashMap::new();
+    for record in records.iter().filter(|record| succeeded(record) && !is_flagged(record)) {
+        if let Some(caller) = record.caller.distinct_by() {
+            *unflagged.entry(caller).or_default() += 1;
+        }
+    }
+    let mut support: HashMap<u64, SupportCounter> = HashMap::new();
+    for record in records.iter().filter(|record| is_flagged(record) && succeeded(record)) {
+        let established = record
+            .caller
+            .distinct_by()
+            .is_some_and(|caller| unflagged.get(&caller).is_some_and(|count| *count >= ESTABLISHED_EXCHANGES_MIN));
+        if !established {
+            continue;
+        }
+        let findings = record.verdict.iter().flat_map(|verdict| &verdict.findings).filter(|finding| finding.alarm);
+        for finding in findings.filter(|finding| may_become_normal(finding.kind)) {
+            support.entry(finding.key).or_default().count(record, needed.window_ms);
+        }
+    }
+    support.into_iter().filter(|(_, counter)| counter.suffices(needed)).map(|(key, _)| key).collect()
+}
+
+/// Everything that the route and profile detectors report; the others' findings never become normal by being common.
+fn may_become_normal(kind: FindingKind) -> bool {
+    matches!(kind.detector(), DetectorKind::Route | DetectorKind::Profile)
+}
+
+fn is_flagged(record: &ExchangeRecord) -> bool {
+    record.verdict.as_ref().is_some_and(|verdict| verdict.anomalous)
+}
+
+/// Whether an exchange is known not to have failed, or nothing is known of its response.
+pub fn succeeded(record: &ExchangeRecord) -> bool {
+    match record.observation.response {
+        Some(response) if response.status.is_some() => response.is_success(),
+        _ => true,
+    }
+}
+
+fn caller_exchanges_max(records: &[ExchangeRecord], settings: &LearningSettings) -> usize {
+    let share = (records.len() as f64 * settings.caller_share_max) as usize;
+    share.max(CALLER_EXCHANGES_FREE)
+}
+
+impl SupportCounter {
+    /// Adds what another counter saw of the same thing.
+    pub fn merge(&mut self, other: SupportCounter) {
+        self.callers.extend(other.callers);
+        self.windows.extend(other.windows);
+        self.exchanges = self.exchanges.saturating_add(other.exchanges);
+    }
+}

@@ -1,0 +1,243 @@
+//! What fields usually hold, and what a surprise in them is worth.
+//!
+//! Learning and calibration are one pass in order of time (prequential, Dawid 1984): every exchange is first judged by what
+//! was learned from the earlier ones, the findings are counted, and then it is learned. So each rate is that of findings in
+//! normal exchanges that were not known yet, and no part of the data has to be set aside for it.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::ops::ControlFlow;
+
+use apiward_detector::bundle::Bundle;
+use apiward_detector::calibration::{Calibration, FindingRate, RuleTail};
+use apiward_detector::findings::{Odd, odd_in_profile, rule_statistic};
+use apiward_detector::profile::{EndpointProfile, Novelty};
+use apiward_detector::route::RouteTable;
+use apiward_detector::verdict::{DetectorKind, FindingKind};
+use serde::Serialize;
+
+use super::admission::{SupportCounter, SupportNeeded, succeeded};
+use super::endpoint::{EndpointLearner, FieldKey};
+use super::novelty::NoveltyCounter;
+use super::routes::Located;
+use super::{LearningError, LearningSettings, Progress, step};
+
+/// Share of the exchanges that only teach, before findings are counted.
+const WARM_UP_SHARE: f64 = 0.3;
+/// Shares of the false-alarm budget.
+const ROUTE_BUDGET_SHARE: f64 = 0.2;
+const PROFILE_BUDGET_SHARE: f64 = 0.4;
+/// No alarm below this statistic, −ln of a rate of 1 %: with less evidence there is none.
+const STATISTIC_MIN: f32 = 4.6;
+/// Points kept of a survival function.
+const SURVIVAL_POINTS: usize = 24;
+/// Exchanges between two progress reports.
+const PROGRESS_EXCHANGES: usize = 5_000;
+
+/// Profiles without their features, and what the calibration is built on.
+pub struct LearnedRules {
+    pub profiles: Vec<EndpointProfile>,
+    pub figures: RuleFigures,
+}
+
+/// How the rules did on exchanges that were not learned yet.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub struct RuleFigures {
+    /// Exchanges judged before they were learned.
+    pub exchanges: usize,
+    /// Of them, over the threshold of the route or profile detector.
+    pub alarms: usize,
+}
+
+/// The findings of one exchange that count for calibration.
+struct Judged {
+    odd: Vec<Odd>,
+}
+
+pub fn learn_rules(
+    routes: &RouteTable,
+    located: &[Located<'_>],
+    parent: Option<&Bundle>,
+    needed: &SupportNeeded,
+    settings: &LearningSettings,
+    calibration: &mut Calibration,
+    progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+) -> Result<LearnedRules, LearningError> {
+    let admitted = admitted_fields(routes, located, parent, needed);
+    let mut learners: Vec<EndpointLearner> =
+        routes.endpoints.iter().map(|_| EndpointLearner::new(EndpointProfile::default())).collect();
+    let labels: Vec<String> = routes.endpoints.iter().map(|endpoint| endpoint.label()).collect();
+    let warm_up = (located.len() as f64 * WARM_UP_SHARE) as usize;
+    let mut unknown_route = NoveltyCounter::default();
+    let mut judged: Vec<Judged> = Vec::new();
+    let mut seen_before: HashSet<u64> = HashSet::new();
+    let mut exchanges = 0_usize;
+    for (number, place) in located.iter().enumerate() {
+        if number % PROGRESS_EXCHANGES == 0 {
+            step(progress, Progress::Rules { done: number, of: located.len() })?;
+        }
+        let learner = &mut learners[place.endpoint];
+        let observation = &place.record.observation;
+        let id = routes.endpoints[place.endpoint].id;
+        let is_first = learner.profile.exchanges == 0;
+        let odd = if is_first {
+            Vec::new()
+        } else {
+            odd_in_profile(id, &labels[place.endpoint], &learner.profile, observation, &place.parameters)
+        };
+        let is_admitted = |key: &FieldKey| admitted.contains(&(place.endpoint, key.clone()));
+        // Files without times repeat themselves; a repeated exchange would count as proof that nothing new comes.
+        let counts = number >= warm_up && (place.record.at_ms.is_some() || seen_before.insert(content_hash(place)));
+        if place.record.at_ms.is_none() {
+            seen_before.insert(content_hash(place));
+        }
+        if counts {
+            exchanges += 1;
+            let mut odd: Vec<Odd> = odd.iter().filter(|odd| is_normal(odd, is_admitted)).cloned().collect();
+            if is_first {
+                odd.push(first_visit(unknown_route.novelty(), &labels[place.endpoint]));
+            }
+            if !odd.is_empty() {
+                judged.push(Judged { odd });
+            }
+        }
+        unknown_route.count(is_first);
+        learner.learn(observation, &place.parameters, &odd, is_admitted);
+    }
+    calibration.unknown_route = unknown_route.novelty();
+    calibration.exchanges = u32::try_from(exchanges).unwrap_or(u32::MAX);
+    calibration.rate_floor = rate(0, exchanges);
+    calibration.rates = finding_rates(&judged, exchanges);
+    let alarms = calibrate(&judged, exchanges, settings.false_alarm_budget, calibration);
+    let profiles = learners.into_iter().map(|learner| learner.profile).collect();
+    Ok(LearnedRules { profiles, figures: RuleFigures { exchanges, alarms } })
+}
+
+/// A field that lacks support is not learned, so its appearance is no false alarm either.
+fn is_normal(odd: &Odd, is_admitted: impl Fn(&FieldKey) -> bool) -> bool {
+    odd.kind != FindingKind::UnknownField || odd.subject.as_ref().is_some_and(is_admitted)
+}
+
+fn first_visit(novelty: Novelty, label: &str) -> Odd {
+    Odd {
+        kind: FindingKind::UnknownEndpoint,
+        novelty,
+        extent: 0,
+        phase: apiward_detector::exchange::Phase::Headers,
+        key: 0,
+        subject: None,
+        words: apiward_detector::findings::OddWords::Whole(format!("endpoint {label} never seen")),
+    }
+}
+
+/// Fields per endpoint that enough callers use, or that the parent model knows.
+fn admitted_fields(
+    routes: &RouteTable,
+    located: &[Located<'_>],
+    parent: Option<&Bundle>,
+    needed: &SupportNeeded,
+) -> HashSet<(usize, FieldKey)> {
+    let mut support: HashMap<(usize, FieldKey), SupportCounter> = HashMap::new();
+    for place in located.iter().filter(|place| succeeded(place.record)) {
+        for field in &place.record.observation.fields {
+            let key = (place.endpoint, (field.location, field.name.clone()));
+            support.entry(key).or_default().count(place.record, needed.window_ms);
+        }
+    }
+    let mut admitted: HashSet<(usize, FieldKey)> =
+        support.into_iter().filter(|(_, counter)| counter.suffices(needed)).map(|(key, _)| key).collect();
+    for parent in parent {
+        let by_id: HashMap<u64, usize> =
+            routes.endpoints.iter().enumerate().map(|(index, endpoint)| (endpoint.id, index)).collect();
+        for (endpoint, profile) in parent.routes.endpoints.iter().zip(&parent.profiles) {
+            if let Some(index) = by_id.get(&endpoint.id) {
+                let known = profile.fields.iter().map(|field| (*index, (field.location, field.name.clone())));
+                admitted.extend(known);
+            }
+        }
+    }
+    admitted
+}
+
+pub fn content_hash(place: &Located<'_>) -> u64 {
+    use std::hash::{Hash as _, Hasher as _};
+    let observation = &place.record.observation;
+    let mut hasher = std::collections::hash_map::DefaultHasher::new();
+    place.endpoint.hash(&mut hasher);
+    for field in &observation.fields {
+        (field.location, &field.name, field.encoding, field.shape.hash, field.shape.length).hash(&mut hasher);
+    }
+    for component in &observation.components {
+        component.shape.hash.hash(&mut hasher);
+    }
+    hasher.finish()
+}
+
+/// Krichevsky–Trofimov estimate.
+fn rate(count: usize, exchanges: usize) -> f32 {
+    ((count as f64 + 0.5) / (exchanges as f64 + 1.0)) as f32
+}
+
+/// Per kind, novelty class and extent, the share of exchanges with such a finding or one further out.
+fn finding_rates(judged: &[Judged], exchanges: usize) -> Vec<FindingRate> {
+    let mut counts: BTreeMap<(FindingKind, Novelty, u8), usize> = BTreeMap::new();
+    for exchange in judged {
+        let mut furthest: BTreeMap<(FindingKind, Novelty), u8> = BTreeMap::new();
+        for odd in &exchange.odd {
+            let extent = furthest.entry((odd.kind, odd.novelty)).or_default();
+            *extent = (*extent).max(odd.extent);
+        }
+        for ((kind, novelty), extent) in furthest {
+            for reached in 0..=extent {
+                *counts.entry((kind, novelty, reached)).or_default() += 1;
+            }
+        }
+    }
+    counts
+        .into_iter()
+        .map(|((kind, novelty, extent), count)| FindingRate { kind, novelty, extent, rate: rate(count, exchanges) })
+        .collect()
+}
+
+/// Thresholds of the rule statistics; returns how many of the judged exchanges are over one.
+fn calibrate(judged: &[Judged], exchanges: usize, budget: f64, calibration: &mut Calibration) -> usize {
+    let statistics = |detector: DetectorKind, calibration: &Calibration| -> Vec<f32> {
+        judged
+            .iter()
+            .map(|exchange| rule_statistic(exchange.odd.iter().filter(|odd| odd.kind.detector() == detector), calibration))
+            .collect()
+    };
+    let of_route = statistics(DetectorKind::Route, calibration);
+    let of_profile = statistics(DetectorKind::Profile, calibration);
+    let route = rule_tail(&of_route, exchanges, budget * ROUTE_BUDGET_SHARE);
+    let profile = rule_tail(&of_profile, exchanges, budget * PROFILE_BUDGET_SHARE);
+    let alarms = of_route
+        .iter()
+        .zip(&of_profile)
+        .filter(|(of_route, of_profile)| route.alarms(**of_route) || profile.alarms(**of_profile))
+        .count();
+    // An exchange's findings only grow from phase to phase, so one threshold holds for all of them together.
+    calibration.route = std::array::from_fn(|_| route.clone());
+    calibration.profile_rules = std::array::from_fn(|_| profile.clone());
+    alarms
+}
+
+fn rule_tail(statistics: &[f32], exchanges: usize, budget: f64) -> RuleTail {
+    let mut sorted: Vec<f32> = statistics.iter().copied().filter(|statistic| *statistic > 0.0).collect();
+    sorted.sort_by(f32::total_cmp);
+    let allowed = (budget * exchanges as f64) as usize;
+    let at_budget = sorted.len().checked_sub(allowed + 1).and_then(|place| sorted.get(place)).copied().unwrap_or(0.0);
+    let mut survival = Vec::new();
+    let stride = (sorted.len() / SURVIVAL_POINTS).max(1);
+    for (place, statistic) in sorted.iter().enumerate() {
+        let above = sorted.len() - place;
+        // The far end is where scores are told apart: keep all of the last points.
+        if place % stride == 0 || above <= SURVIVAL_POINTS {
+            let point = (*statistic, rate(above, exchanges));
+            match survival.last_mut() {
+                Some((last, _)) if *last == *statistic => {}
+                _ => survival.push(point),
+            }
+        }
+    }
+    RuleTail { threshold: at_budget.max(STATISTIC_MIN), survival }
+}
