@@ -1,0 +1,178 @@
+//! One worker: a policy, the model in use, what it has recorded, and its dealings with the trainer.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use apiward_detector::telemetry::{ActiveBundle, BundleRefusal, CapturedExchange, ExchangeRecord};
+
+use crate::bundle::{ActiveModel, BundlePoller, Candidate, Origin, Refusal};
+use crate::config::{ConfigurationError, FilterPolicy, compile};
+use crate::exchange::ExchangeFlow;
+use crate::host::{CallToken, Host, LogLevel, header_text};
+use crate::limits;
+use crate::metrics::{Metric, Metrics};
+use crate::telemetry::{TelemetryBuffer, TelemetrySender};
+
+/// What the exchanges of a worker share with it.
+pub struct Shared {
+    policy: FilterPolicy,
+    metrics: Metrics,
+    model: RefCell<Option<Rc<ActiveModel>>>,
+    telemetry: RefCell<TelemetryBuffer>,
+}
+
+impl Shared {
+    pub fn new(policy: FilterPolicy, metrics: Metrics, seed: u64) -> Self {
+        let telemetry = RefCell::new(TelemetryBuffer::new(policy.telemetry.clone(), seed));
+        Self { policy, metrics, model: RefCell::new(None), telemetry }
+    }
+
+    pub fn policy(&self) -> &FilterPolicy {
+        &self.policy
+    }
+
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// The model in use.
+    pub fn model(&self) -> Option<Rc<ActiveModel>> {
+        self.model.try_borrow().ok()?.clone()
+    }
+
+    pub fn swap_in(&self, model: ActiveModel) {
+        if let Ok(mut current) = self.model.try_borrow_mut() {
+            *current = Some(Rc::new(model));
+        }
+    }
+
+    /// Keeps the record of an exchange that ended.
+    pub fn record(&self, host: &dyn Host, record: ExchangeRecord, capture: Option<CapturedExchange>) {
+        let Some(admitted) = self.with_telemetry(|buffer| buffer.admit(record, capture)) else {
+            return;
+        };
+        self.metrics.count(host, Metric::RecordsSampledOut, u64::from(admitted.sampled_out));
+        self.metrics.count(host, Metric::RecordsDropped, admitted.dropped);
+        self.metrics.count(host, Metric::LimitCountedEndpoints, u64::from(admitted.endpoints_full));
+        self.metrics.count(host, Metric::LimitCaptures, u64::from(admitted.captures_full));
+    }
+
+    /// Callbacks do not nest, so the buffer is never in use twice; should it be, the exchange matters more than its record.
+    pub(crate) fn with_telemetry<R>(&self, with: impl FnOnce(&mut TelemetryBuffer) -> R) -> Option<R> {
+        self.telemetry.try_borrow_mut().ok().map(|mut buffer| with(&mut buffer))
+    }
+}
+
+/// One worker's root of all exchanges.
+pub struct Worker {
+    shared: Rc<Shared>,
+    poller: BundlePoller,
+    sender: TelemetrySender,
+}
+
+impl Worker {
+    /// Compiles the configuration. The trainer is not needed for it: until a bundle comes, exchanges are observed only.
+    ///
+    /// # Errors
+    /// When the configuration is wrong; the error names the key.
+    pub fn configure(host: &dyn Host, configuration: &[u8]) -> Result<Self, ConfigurationError> {
+        let policy = compile(configuration)?;
+        let id = host.random();
+        let seed = u128::from_le_bytes(id) as u64;
+        let poller = BundlePoller::new(&policy, id, seed);
+        let sender = TelemetrySender::new(id, seed.rotate_left(16));
+        let shared = Rc::new(Shared::new(policy, Metrics::define(host), seed.rotate_left(32)));
+        host.set_tick_period(limits::TICK_MS);
+        Ok(Self { shared, poller, sender })
+    }
+
+    /// The beginning of an exchange.
+    pub fn exchange(&self) -> ExchangeFlow {
+        ExchangeFlow::new(Rc::clone(&self.shared))
+    }
+
+    pub fn shared(&self) -> &Rc<Shared> {
+        &self.shared
+    }
+
+    /// Looks for a new bundle, then sends what is due.
+    pub fn tick(&mut self, host: &dyn Host) {
+        let now_ms = host.now_ns() / 1_000_000;
+        if let Some(candidate) = self.poller.from_shared_data(host) {
+            self.adopt(host, candidate, now_ms);
+        }
+        self.poller.tick(host, &self.shared.policy, &self.shared.metrics, now_ms);
+        let bundle = self.bundle();
+        let Self { shared, sender, .. } = self;
+        shared.with_telemetry(|buffer| {
+            sender.tick(host, &shared.policy, &shared.metrics, buffer, bundle, now_ms);
+        });
+    }
+
+    /// Takes the answer to a call of this worker.
+    pub fn call_answered(&mut self, host: &dyn Host, token: CallToken) {
+        let now_ms = host.now_ns() / 1_000_000;
+        let headers = host.call_response_headers();
+        let status = header_text(&headers, ":status").and_then(|status| status.parse().ok());
+        if self.poller.awaits(token) {
+            if let Some(candidate) = self.poller.settle(host, &self.shared.metrics, status, now_ms) {
+                self.adopt(host, candidate, now_ms);
+            }
+            return;
+        }
+        let retry_after = header_text(&headers, "retry-after");
+        let Self { shared, sender, .. } = self;
+        shared.with_telemetry(|buffer| {
+            sender.settle(host, &shared.metrics, buffer, token, status, retry_after.as_deref(), now_ms)
+        });
+    }
+
+    fn bundle(&self) -> Option<ActiveBundle> {
+        self.shared.model().map(|model| model.bundle().clone())
+    }
+
+    /// Loads a candidate in place of the model in use, which stays when anything about the candidate is wrong.
+    fn adopt(&mut self, host: &dyn Host, candidate: Candidate, now_ms: u64) {
+        let current = self.bundle();
+        if current.as_ref().is_some_and(|bundle| bundle.id == apiward_detector::bundle::bundle_id(&candidate.bytes)) {
+            return;
+        }
+        let current_serial = current.map(|bundle| bundle.serial);
+        let began_ns = host.now_ns();
+        let loaded = ActiveModel::load(&candidate.bytes, &self.shared.policy, current_serial, now_ms);
+        let metrics = &self.shared.metrics;
+        match loaded {
+            Ok(model) => {
+                let took_ms = host.now_ns().saturating_sub(began_ns) / 1_000_000;
+                metrics.record(host, Metric::BundleLoadDuration, took_ms);
+                metrics.record(host, Metric::BundleSerial, model.serial());
+                metrics.count(host, Metric::BundleLoads, 1);
+                let bundle = model.bundle();
+                host.log(
+                    LogLevel::Info,
+                    &format!("loaded bundle {} with serial {} in {took_ms} ms", bundle.id, bundle.serial),
+                );
+                self.shared.swap_in(model);
+                if candidate.origin == Origin::Trainer {
+                    self.poller.publish(host, &candidate.bytes);
+                }
+            }
+            Err(refusal) => {
+                self.poller.refused(&candidate.bytes);
+                self.report(host, &refusal);
+            }
+        }
+    }
+
+    fn report(&self, host: &dyn Host, refusal: &Refusal) {
+        self.shared.metrics.count(host, Metric::BundleRefusals, 1);
+        let reason = refusal.error.to_string();
+        host.log(LogLevel::Warn, &format!("bundle refused, the current one stays: {reason}"));
+        let mut bounded = reason;
+        crate::telemetry::truncate(&mut bounded, apiward_detector::limits::BATCH_TEXT_BYTES_MAX);
+        self.shared.with_telemetry(|buffer| buffer.refuse(BundleRefusal { serial: refusal.serial, reason: bounded }));
+    }
+}
+
+#[cfg(test)]
+mod tests;
