@@ -47,6 +47,14 @@ pub const NETWORK_BYTES_MAX: usize = 4 * 1024 * 1024;
 pub const NETWORK_PARAMETERS_MAX: usize = 1_000_000;
 /// Nodes (operations) of one network.
 pub const NETWORK_NODES_MAX: usize = 512;
+/// Multiply-adds of one inference, values of element-wise operations included: a few milliseconds at worst.
+pub const NETWORK_MULTIPLY_ADDS_MAX: usize = 2_000_000;
+/// Protobuf fields of one network, nested ones included.
+pub const NETWORK_FIELDS_MAX: usize = 8192;
+/// Bytes of any name in a network.
+pub const NETWORK_NAME_BYTES_MAX: usize = 128;
+/// Bytes of an encoded list of integers (a shape or axes) in a network.
+pub const NETWORK_LIST_BYTES_MAX: usize = 64;
 /// Endpoints in a bundle.
 pub const ENDPOINTS_MAX: usize = 20_000;
 /// Field profiles in a bundle, over all endpoints.
