@@ -1,6 +1,8 @@
 # Sourced by the scripts of this folder: paths, messages, and how things are fetched.
 # shellcheck shell=bash
-set -euo pipefail
+set -Eeuo pipefail
+# Nothing ends without a word: what die does not explain, this does.
+trap 'printf "%s failed: \`%s\` in %s, line %s\n" "${STEP:-setup}" "$BASH_COMMAND" "$0" "$LINENO" >&2' ERR
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 CACHE="$ROOT/.cache"
@@ -25,12 +27,11 @@ ensure_pip() {
         return
     fi
     local folder="$CACHE/pip" wheel
-    wheel=$(find "$folder" -name 'pip-*.whl' 2>/dev/null | head -n 1)
-    if [[ -z $wheel ]]; then
+    if [[ ! -d $folder ]]; then
         say "Python has no pip, fetching Debian's"
         debian_extract "$folder" python3-pip-whl
-        wheel=$(find "$folder" -name 'pip-*.whl' | head -n 1)
     fi
+    wheel=$(find "$folder" -name 'pip-*.whl' -print -quit)
     # A wheel of pip runs from inside its zip file.
     PIP=(python3 "$wheel/pip")
 }

@@ -24,13 +24,14 @@ wasm_cargo() {
     local subcommand=$1 flags="-Ctarget-feature=+simd128"
     shift
     local arguments=(--target "$WASM_TARGET" --target-dir "$ROOT/target/wasm" "$@")
+    local -x APIWARD_LINKER CARGO_TARGET_WASM32_WASIP1_LINKER="$ROOT/scripts/link-module"
+    APIWARD_LINKER=$(rust_lld)
     case $APIWARD_WASM_TOOLCHAIN in
     rustup)
         CARGO_TARGET_WASM32_WASIP1_RUSTFLAGS="$flags" cargo "$subcommand" "${arguments[@]}"
         ;;
     debian)
-        CARGO_TARGET_WASM32_WASIP1_LINKER="$(rust_lld)" \
-            CARGO_TARGET_WASM32_WASIP1_RUSTFLAGS="$flags -Lnative=$DEBIAN_RUST/lib/wasm32-wasi -Clink-arg=$REALPATH_STUB" \
+        CARGO_TARGET_WASM32_WASIP1_RUSTFLAGS="$flags -Lnative=$DEBIAN_RUST/lib/wasm32-wasi -Clink-arg=$REALPATH_STUB" \
             debian_rust cargo "$subcommand" -Zbuild-std=std,panic_abort "${arguments[@]}"
         ;;
     esac
