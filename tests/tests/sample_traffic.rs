@@ -27,9 +27,7 @@ async fn send_in_process(scenario: &Scenario, seed: u64, count: u64) -> Vec<Sent
 }
 
 fn attacks_only(kind: AttackKind) -> Scenario {
-    let mut plan = AttackPlan::all_kinds(AttackShare::Only);
-    plan.kinds = vec![kind];
-    Scenario::normal(Release::One).with_attacks(plan)
+    Scenario::normal(Release::One).with_attacks(AttackPlan::one_kind(kind))
 }
 
 fn lines(exchanges: &[Exchange]) -> String {

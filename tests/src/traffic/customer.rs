@@ -228,12 +228,12 @@ impl<C: ShopClient> Visit<'_, C> {
     }
 
     async fn open_product(&mut self, id: u32) -> Result<(), VisitEnd> {
-        let id = if self.chance(0.025) { self.rng.random_range(GONE_PRODUCTS) } else { id };
+        let id = if self.chance(0.035) { self.rng.random_range(GONE_PRODUCTS) } else { id };
         let mut draft = Draft::at(Endpoint::GetProduct, id);
-        if self.chance(0.03) {
-            draft = draft.query("ref", *self.pick(&["newsletter", "search", "friend"]));
-        } else if self.chance(0.025) {
-            draft = draft.query("utm_source", *self.pick(&["mail", "social", "ads"]));
+        if self.chance(0.045) {
+            draft = draft.query("ref", *self.pick(&["newsletter", "friend"]));
+        } else if self.chance(0.045) {
+            draft = draft.query("utm_source", *self.pick(&["mail", "social"]));
         }
         self.send(Pace::Read, draft).await?;
         Ok(())
@@ -303,7 +303,11 @@ impl<C: ShopClient> Visit<'_, C> {
         }
     }
 
-    async fn check_out(&mut self, release: Release) -> Result<(), VisitEnd> {
+    /// From the cart to the order, with the second thoughts and double clicks of real people.
+    ///
+    /// # Errors
+    /// Whatever ends the visit early.
+    pub(super) async fn check_out(&mut self, release: Release) -> Result<(), VisitEnd> {
         let mut order = json!({"address_id": 1});
         if self.chance(0.35) {
             order["delivery"] = json!(self.pick(&["express", "standard", "pickup"]));
@@ -393,8 +397,8 @@ impl<C: ShopClient> Visit<'_, C> {
         if self.chance(0.45) {
             change["name"] = json!(free_text::name(&mut self.rng));
         }
-        if self.chance(0.45) {
-            change["language"] = json!(self.pick(&["de", "en", "fr", "es"]));
+        if self.chance(0.6) {
+            change["language"] = json!(self.pick(&["de", "en", "fr"]));
         }
         if self.chance(0.45) {
             change["birthday"] = json!(format!(

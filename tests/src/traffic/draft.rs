@@ -25,7 +25,7 @@ pub(super) struct Draft {
     pub path: String,
     pub query: Vec<(String, String)>,
     pub body: DraftBody,
-    /// Sent where the server sees a new visitor; cached files are asked for with their tag.
+    /// The tag of a file that the browser holds already.
     pub if_none_match: Option<String>,
 }
 

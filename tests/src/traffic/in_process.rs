@@ -49,7 +49,7 @@ pub struct Exchange {
     pub duration_us: u64,
     pub label: &'static str,
     #[serde(skip)]
-    sent_at: Option<OffsetDateTime>,
+    sent_at: OffsetDateTime,
 }
 
 /// Calls the shop's router and records every exchange. Clones share the record.
@@ -135,7 +135,7 @@ impl ShopClient for InProcessShop {
             response_bytes: response_body.len(),
             duration_us: self.duration_us(response_body.len()),
             label: request.kind.label(),
-            sent_at: Some(request.at),
+            sent_at: request.at,
         };
         self.recorded.lock().unwrap_or_else(PoisonError::into_inner).push(exchange);
         Ok(ShopResponse { status: head.status, headers: head.headers, body: response_body })

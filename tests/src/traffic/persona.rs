@@ -16,6 +16,11 @@ const IPV6_OF_TEN: usize = 1;
 /// People per network, in quarters: four people in three networks.
 const NETWORKS_PER_FOUR: usize = 3;
 
+/// Where the networks of phones, probes and attackers begin; those of homes begin at 0.
+const MOBILE_NETWORKS: usize = 300;
+const PROBE_NETWORKS: usize = 400;
+const ATTACKER_NETWORKS: usize = 480;
+
 const BROWSERS: [&str; 6] = [
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/{v}.0.0.0 Safari/537.36",
     "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.{m} Safari/605.1.15",
@@ -136,7 +141,7 @@ impl Persona {
         let mut devices = vec![if rng.random_bool(0.7) { browser(home, &mut rng) } else { app(home, &mut rng) }];
         if rng.random_bool(0.3) {
             // On the way, everybody's phone shares the mobile operators' networks.
-            let mobile = address(300 + index % 12, 10 + (index % 200) as u8, false);
+            let mobile = address(MOBILE_NETWORKS + index % 12, 10 + (index % 200) as u8, false);
             devices.push(app(mobile, &mut rng));
         }
         Self {
@@ -147,13 +152,11 @@ impl Persona {
         }
     }
 
-    /// An attacker with a valid customer account, behind `network` of the documentation range.
+    /// An attacker with a valid customer account, in one of the attackers' networks.
     pub fn attacker(account: Account, index: usize, network: usize) -> Self {
-        let mut persona = Self::of_account(900 + index, account);
         let mut rng = ChaCha8Rng::seed_from_u64(POPULATION_SEED ^ (index as u64 + 1));
-        let host = IpAddr::V4(Ipv4Addr::new(203, 0, 113 + (network % 100) as u8, 50 + index as u8));
-        persona.devices = vec![browser(host, &mut rng)];
-        persona
+        let host = address(ATTACKER_NETWORKS + network, 50 + index as u8, false);
+        Self { account, devices: vec![browser(host, &mut rng)], phone_model: String::new() }
     }
 
     /// An uptime probe, which has no account of its own but sits in a network.
@@ -163,7 +166,7 @@ impl Persona {
             account: accounts.swap_remove(0),
             devices: vec![Device {
                 kind: DeviceKind::Monitor,
-                address: address(400 + index, 7, false),
+                address: address(PROBE_NETWORKS + index, 7, false),
                 user_agent: format!("uptime-probe/2.{index}"),
                 accept_language: "en",
                 content_type: "application/json",

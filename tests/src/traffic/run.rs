@@ -195,7 +195,7 @@ impl<C: ShopClient> Guest<C> {
         let end = match (self.arrival.visitor, self.arrival.attack) {
             (Visitor::Admin(_), _) => staff::administer(&mut visit).await,
             (Visitor::Monitor(_), _) => staff::probe(&mut visit).await,
-            (Visitor::Attacker(_), Some(kind)) => attack::visit(&mut visit, kind).await,
+            (Visitor::Attacker(_), Some(kind)) => attack::visit(&mut visit, kind, release).await,
             (Visitor::Attacker(_), None) | (Visitor::Customer(_), _) => customer::visit(&mut visit, release).await,
         };
         // Whoever closes the page without "remember me" has to sign in again next time.

@@ -42,6 +42,11 @@ impl AttackPlan {
     pub fn all_kinds(share: AttackShare) -> Self {
         Self { kinds: AttackKind::ALL.to_vec(), share, callers: 2, networks: 1 }
     }
+
+    /// Nothing but attacks of one kind, by two accounts behind one network.
+    pub fn one_kind(kind: AttackKind) -> Self {
+        Self { kinds: vec![kind], ..Self::all_kinds(AttackShare::Only) }
+    }
 }
 
 /// A scenario asks for more than there is.

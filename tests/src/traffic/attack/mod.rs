@@ -9,11 +9,12 @@ use axum::http::StatusCode;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
+use serde_json::Value;
 
 use super::draft::Draft;
 use super::request::{ExchangeKind, ShopClient};
 use super::visit::{Pace, Visit, VisitEnd};
-use crate::shop::Endpoint;
+use crate::shop::{Endpoint, Release};
 
 /// Attack requests of one visit.
 const VISIT_ATTACKS: std::ops::RangeInclusive<usize> = 5..=9;
@@ -90,6 +91,9 @@ impl AttackKind {
     }
 }
 
+/// Attacks fill the cart; beyond this the attacker buys, or the cart would look like nobody else's.
+const CART_LINES_MAX: usize = 3;
+
 /// What an attacker has found out by looking around.
 struct Target {
     /// The attacker's own user id.
@@ -106,8 +110,12 @@ struct Target {
 ///
 /// # Errors
 /// Whatever ends the visit early.
-pub(super) async fn visit<C: ShopClient>(visit: &mut Visit<'_, C>, kind: AttackKind) -> Result<(), VisitEnd> {
-    let target = reconnoitre(visit, kind).await?;
+pub(super) async fn visit<C: ShopClient>(
+    visit: &mut Visit<'_, C>,
+    kind: AttackKind,
+    release: Release,
+) -> Result<(), VisitEnd> {
+    let target = reconnoitre(visit, kind, release).await?;
     for _ in 0..visit.rng.random_range(VISIT_ATTACKS) {
         let draft = draft(kind, &target, &mut visit.rng);
         visit.wait(Pace::Click).await;
@@ -119,7 +127,12 @@ pub(super) async fn visit<C: ShopClient>(visit: &mut Visit<'_, C>, kind: AttackK
     Ok(())
 }
 
-async fn reconnoitre<C: ShopClient>(visit: &mut Visit<'_, C>, kind: AttackKind) -> Result<Target, VisitEnd> {
+/// What the attacker does here is what customers do, in requests as well as in answers.
+async fn reconnoitre<C: ShopClient>(
+    visit: &mut Visit<'_, C>,
+    kind: AttackKind,
+    release: Release,
+) -> Result<Target, VisitEnd> {
     let mut target = Target {
         user_id: visit.persona.account.id.clone(),
         email: visit.persona.account.email.clone(),
@@ -132,8 +145,15 @@ async fn reconnoitre<C: ShopClient>(visit: &mut Visit<'_, C>, kind: AttackKind) 
     }
     visit.sign_in().await?;
     if kind.needs_cart() {
-        visit.add_to_cart(target.product_id).await?;
-        let cart = visit.send(Pace::Click, Draft::to(Endpoint::GetCart)).await?.json();
+        let mut cart = visit.send(Pace::Click, Draft::to(Endpoint::GetCart)).await?.json();
+        if cart["items"].as_array().is_some_and(|items| items.len() > CART_LINES_MAX) {
+            visit.check_out(release).await?;
+            cart = Value::Null;
+        }
+        if cart["items"][0].is_null() {
+            visit.add_to_cart(target.product_id).await?;
+            cart = visit.send(Pace::Click, Draft::to(Endpoint::GetCart)).await?.json();
+        }
         target.cart_line = cart["items"][0]["id"].as_u64().unwrap_or(1);
     }
     let orders = visit.send(Pace::Click, Draft::to(Endpoint::ListOrders)).await?.json();

@@ -62,7 +62,7 @@ pub(super) fn unknown_path(rng: &mut ChaCha8Rng) -> Draft {
         0..4 => pick(&WELL_KNOWN_LEAKS, rng).to_owned(),
         4 => format!("/api/v2/{resource}"),
         5 => format!("/api/v2/{resource}/{number}"),
-        6 => format!("/api/admin/{resource}/export"),
+        6 => format!("/api/admin/export/{resource}"),
         _ => format!("/api/{resource}.bak/{number}"),
     };
     Draft::elsewhere(Method::GET, path)
