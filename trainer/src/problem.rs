@@ -1,7 +1,7 @@
 //! Errors as callers of the API see them: problem documents (RFC 9457).
 
 use axum::Json;
-use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
+use axum::extract::rejection::{BytesRejection, PathRejection, QueryRejection};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
@@ -106,9 +106,12 @@ impl From<anyhow::Error> for Problem {
     }
 }
 
-impl From<JsonRejection> for Problem {
-    fn from(rejection: JsonRejection) -> Self {
-        Problem::Malformed(rejection.body_text())
+impl From<BytesRejection> for Problem {
+    fn from(rejection: BytesRejection) -> Self {
+        match rejection.status() {
+            StatusCode::PAYLOAD_TOO_LARGE => Problem::TooLarge("the body is larger than this route takes".to_owned()),
+            _ => Problem::Malformed(rejection.body_text()),
+        }
     }
 }
 
@@ -126,7 +129,9 @@ impl From<PathRejection> for Problem {
 
 /// Request parts whose refusal is a problem document.
 pub mod extract {
-    use axum::extract::{FromRequest, FromRequestParts};
+    use axum::body::Bytes;
+    use axum::extract::{FromRequest, FromRequestParts, Request};
+    use serde::de::DeserializeOwned;
 
     use super::Problem;
 
@@ -138,7 +143,20 @@ pub mod extract {
     #[from_request(via(axum::extract::Path), rejection(Problem))]
     pub struct Path<T>(pub T);
 
-    #[derive(FromRequest)]
-    #[from_request(via(axum::Json), rejection(Problem))]
-    pub struct Json<T>(pub T);
+    /// A JSON body that may be left out where everything in it has a default.
+    pub struct OptionalJson<T>(pub T);
+
+    impl<S: Send + Sync, T: Default + DeserializeOwned> FromRequest<S> for OptionalJson<T> {
+        type Rejection = Problem;
+
+        async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+            let body = Bytes::from_request(request, state).await?;
+            if body.iter().all(u8::is_ascii_whitespace) {
+                return Ok(Self(T::default()));
+            }
+            serde_json::from_slice(&body)
+                .map(Self)
+                .map_err(|error| Problem::Malformed(format!("the body is no JSON of this request: {error}")))
+        }
+    }
 }

@@ -5,14 +5,13 @@ mod publish;
 pub mod registry;
 
 use axum::Json;
-use axum::body::Bytes;
 use axum::extract::State;
 use axum::routing::{get, post};
 use serde::{Deserialize, Serialize};
 
 use crate::auth::{OperatorToken, ViewerToken};
 use crate::problem::Problem;
-use crate::problem::extract::{Path, Query};
+use crate::problem::extract::{OptionalJson, Path, Query};
 use crate::serve::{ApiRouter, Service};
 
 use gate::refusal_by_filters;
@@ -76,9 +75,8 @@ async fn activate(
     OperatorToken(token): OperatorToken,
     State(service): State<Service>,
     Path(id): Path<String>,
-    body: Bytes,
+    OptionalJson(request): OptionalJson<ActivateRequest>,
 ) -> Result<Json<Publication>, Problem> {
-    let request: ActivateRequest = optional_json(&body)?;
     let model = registry::find(&service.pool, &id).await?.filter(|model| token.reaches(&model.scope));
     let model = model.ok_or_else(|| unknown(&id))?;
     if model.state == "rejected" && !request.force {
@@ -101,9 +99,8 @@ async fn activate(
 async fn roll_back(
     OperatorToken(token): OperatorToken,
     State(service): State<Service>,
-    body: Bytes,
+    OptionalJson(request): OptionalJson<RollBackRequest>,
 ) -> Result<Json<Publication>, Problem> {
-    let request: RollBackRequest = optional_json(&body)?;
     let scope = token.one(request.scope.as_deref())?;
     let mut transaction = service.pool.begin().await?;
     service.publisher.lock(&mut transaction, &scope).await?;
@@ -129,13 +126,4 @@ fn published(service: &Service, publication: Publication) -> Publication {
 
 fn unknown(id: &str) -> Problem {
     Problem::NotFound(format!("there is no model {id:?}"))
-}
-
-/// A body may be left out where everything in it has a default.
-pub fn optional_json<T: Default + serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
-    if body.iter().all(u8::is_ascii_whitespace) {
-        return Ok(T::default());
-    }
-    serde_json::from_slice(body)
-        .map_err(|error| Problem::Malformed(format!("the body is no JSON of this request: {error}")))
 }

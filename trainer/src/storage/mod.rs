@@ -62,6 +62,19 @@ impl Database {
         Ok(Self { pool, cluster })
     }
 
+    /// The same beside a trainer that may be running: its private cluster is then shared and left running.
+    ///
+    /// # Errors
+    /// As [`Database::open`].
+    pub async fn open_shared(source: &DatabaseSource) -> anyhow::Result<Self> {
+        if let DatabaseSource::Private(settings) = source
+            && let Some(options) = cluster::of_running_trainer(settings)?
+        {
+            return Ok(Self { pool: connect(options).await?, cluster: None });
+        }
+        Self::open(source).await
+    }
+
     /// Closes the connections and stops the private cluster.
     ///
     /// # Errors

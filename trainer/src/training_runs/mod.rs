@@ -6,7 +6,6 @@ pub mod schedule;
 pub mod worker;
 
 use axum::Json;
-use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -14,9 +13,8 @@ use axum::routing::get;
 use serde::{Deserialize, Serialize};
 
 use crate::auth::{OperatorToken, ViewerToken};
-use crate::models::optional_json;
 use crate::problem::Problem;
-use crate::problem::extract::{Path, Query};
+use crate::problem::extract::{OptionalJson, Path, Query};
 use crate::serve::{ApiRouter, Service};
 
 use runs::{RunCause, TrainingRun};
@@ -61,9 +59,8 @@ async fn list(
 async fn start(
     OperatorToken(token): OperatorToken,
     State(service): State<Service>,
-    body: Bytes,
+    OptionalJson(request): OptionalJson<StartRequest>,
 ) -> Result<Response, Problem> {
-    let request: StartRequest = optional_json(&body)?;
     let scope = token.one(request.scope.as_deref())?;
     if !crate::auth::is_scope(&scope) {
         return Err(Problem::Malformed(format!("{scope:?} cannot be a scope")));

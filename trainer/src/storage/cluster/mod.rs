@@ -31,6 +31,7 @@ pub struct ClusterSettings {
 #[derive(Debug)]
 pub struct PrivateCluster {
     server: Server,
+    folder: PathBuf,
     connect_options: PgConnectOptions,
     /// Held as long as the server may run: whoever has it may stop a server that was left behind.
     _lock: File,
@@ -56,16 +57,16 @@ impl PrivateCluster {
             server::initialise(&programs, &place, account.as_ref(), NAME).await?;
         }
         orphan::stop(&place.cluster).await?;
-        let password = place.password()?;
-        let connect_options = PgConnectOptions::new_without_pgpass()
-            .socket(&place.socket)
-            .username(NAME)
-            .password(&password)
-            .application_name("apiward");
+        let connect_options = connect_options(&place)?;
         let server = Server::start(&programs, &place, account.as_ref(), &connect_options).await?;
         server::create_database(&connect_options, NAME).await?;
         tracing::info!(folder = %place.base.display(), version = programs.version, "the private PostgreSQL cluster runs");
-        Ok(Self { server, connect_options: connect_options.database(NAME), _lock: lock })
+        Ok(Self { server, folder: place.base, connect_options: connect_options.database(NAME), _lock: lock })
+    }
+
+    /// Where it is kept: in the data directory, or elsewhere if the server's account cannot enter that.
+    pub fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// How to connect to the cluster's database.
@@ -87,7 +88,37 @@ impl PrivateCluster {
     }
 }
 
+/// How to connect to the cluster that a running trainer has in this data directory; `None` when no trainer runs on it.
+///
+/// # Errors
+/// When the data directory cannot be used.
+pub fn of_running_trainer(settings: &ClusterSettings) -> anyhow::Result<Option<PgConnectOptions>> {
+    if try_lock(&settings.data_dir)?.is_some() {
+        return Ok(None);
+    }
+    let place = Place::prepare(&settings.data_dir, account::for_server()?.as_ref())?;
+    Ok(Some(connect_options(&place)?.database(NAME)))
+}
+
+fn connect_options(place: &Place) -> anyhow::Result<PgConnectOptions> {
+    Ok(PgConnectOptions::new_without_pgpass()
+        .socket(&place.socket)
+        .username(NAME)
+        .password(&place.password()?)
+        .application_name("apiward"))
+}
+
 fn lock(data_dir: &Path) -> anyhow::Result<File> {
+    match try_lock(data_dir)? {
+        Some(file) => Ok(file),
+        None => {
+            bail!("another trainer uses the data directory {}: stop it or give this one its own", data_dir.display())
+        }
+    }
+}
+
+/// `None` when another process holds it.
+fn try_lock(data_dir: &Path) -> anyhow::Result<Option<File>> {
     let path = data_dir.join("cluster.lock");
     let file = File::options()
         .create(true)
@@ -96,10 +127,8 @@ fn lock(data_dir: &Path) -> anyhow::Result<File> {
         .open(&path)
         .with_context(|| format!("open {}", path.display()))?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(std::fs::TryLockError::WouldBlock) => {
-            bail!("another trainer uses the data directory {}: stop it or give this one its own", data_dir.display())
-        }
+        Ok(()) => Ok(Some(file)),
+        Err(std::fs::TryLockError::WouldBlock) => Ok(None),
         Err(std::fs::TryLockError::Error(error)) => Err(error).with_context(|| format!("lock {}", path.display())),
     }
 }
