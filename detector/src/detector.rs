@@ -188,7 +188,7 @@ impl Detector {
         let calibration = &self.bundle.calibration;
         let phase = observation.phase;
         let label = endpoint.label();
-        let odd = odd_in_profile(endpoint.id, &label, profile, observation, parameters);
+        let odd = odd_in_profile(endpoint.id, &label, profile, &self.bundle.vocabulary, observation, parameters);
         let by_detector = |detector| odd.iter().filter(move |odd| odd.kind.detector() == detector);
 
         let route_statistic = rule_statistic(by_detector(DetectorKind::Route), calibration);

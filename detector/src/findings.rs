@@ -7,7 +7,7 @@ use crate::calibration::Calibration;
 use crate::exchange::Phase;
 use crate::hashing::stable_hash;
 use crate::observation::{Location, Observation, ObservedField, PathComponent, ValueEncoding};
-use crate::profile::{EndpointProfile, Novelty, OddityText};
+use crate::profile::{EndpointProfile, Novelty, OddityText, Vocabulary};
 use crate::verdict::FindingKind;
 
 /// Findings looked at per exchange; more are counted as the last.
@@ -66,6 +66,7 @@ pub fn odd_in_profile(
     endpoint_id: u64,
     endpoint: &str,
     profile: &EndpointProfile,
+    vocabulary: &Vocabulary,
     observation: &Observation,
     parameters: &[(&str, usize)],
 ) -> Vec<Odd> {
@@ -73,11 +74,11 @@ pub fn odd_in_profile(
     let id = endpoint_id.to_le_bytes();
     for (name, position) in parameters {
         if let Some(component) = observation.components.get(*position) {
-            check_field(&id, endpoint, profile, &path_field(name, component), &mut odd);
+            check_field(&id, endpoint, profile, vocabulary, &path_field(name, component), &mut odd);
         }
     }
     for field in &observation.fields {
-        check_field(&id, endpoint, profile, field, &mut odd);
+        check_field(&id, endpoint, profile, vocabulary, field, &mut odd);
     }
     check_presence(&id, endpoint, profile, observation, &mut odd);
     check_whole(&id, endpoint, profile, observation, &mut odd);
@@ -133,7 +134,14 @@ pub fn rule_statistic<'o>(odd: impl Iterator<Item = &'o Odd>, calibration: &Cali
     sums.into_iter().take(SUBJECTS_SUMMED_MAX).sum()
 }
 
-fn check_field(id: &[u8; 8], endpoint: &str, profile: &EndpointProfile, field: &ObservedField, odd: &mut Vec<Odd>) {
+fn check_field(
+    id: &[u8; 8],
+    endpoint: &str,
+    profile: &EndpointProfile,
+    vocabulary: &Vocabulary,
+    field: &ObservedField,
+    odd: &mut Vec<Odd>,
+) {
     if odd.len() >= ODD_MAX {
         return;
     }
@@ -154,7 +162,7 @@ fn check_field(id: &[u8; 8], endpoint: &str, profile: &EndpointProfile, field: &
         }
         return;
     };
-    known.check(field, |oddity| {
+    known.check(field, vocabulary, |oddity| {
         if odd.len() >= ODD_MAX {
             return;
         }

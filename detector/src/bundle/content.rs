@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::calibration::Calibration;
 use crate::limits;
 use crate::observation::Observation;
-use crate::profile::EndpointProfile;
+use crate::profile::{EndpointProfile, Vocabulary};
 use crate::route::RouteTable;
 
 use super::BundleError;
@@ -21,6 +21,7 @@ pub struct Bundle {
     pub routes: RouteTable,
     /// One per endpoint of the route table, in the order of its endpoint indices.
     pub profiles: Vec<EndpointProfile>,
+    pub vocabulary: Vocabulary,
     pub calibration: Calibration,
     pub policy: Policy,
     pub golden: Vec<GoldenCase>,

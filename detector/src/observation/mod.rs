@@ -63,6 +63,8 @@ pub struct PathMarks {
     pub encoded_separator: bool,
     /// Empty components (`//`).
     pub empty_component: bool,
+    /// It ends in a slash, which the components do not tell.
+    pub trailing_slash: bool,
     /// More components or bytes than are looked at.
     pub truncated: bool,
 }

@@ -36,6 +36,7 @@ pub fn parse_target<'t>(target: &'t str, hasher: &KeyedHasher, budget: &mut Work
 
     let mut texts: Vec<(String, u16)> = Vec::new();
     let raw = looked_at.strip_prefix(b"/").unwrap_or(looked_at);
+    marks.trailing_slash = raw.ends_with(b"/");
     let raw = raw.strip_suffix(b"/").unwrap_or(raw);
     for part in raw.split(|byte| *byte == b'/') {
         if part.is_empty() {
@@ -125,6 +126,8 @@ mod tests {
         assert!(parse("/a/./b").1.dots);
         assert!(parse("/a//b").1.empty_component);
         assert!(parse(&"/a".repeat(100)).1.truncated);
-        assert_eq!(parse("/a/b/").1, PathMarks::default());
+        assert_eq!(parse("/a/b/").1, PathMarks { trailing_slash: true, ..PathMarks::default() });
+        assert_eq!(parse("/a/b").1, PathMarks::default());
+        assert_eq!(parse("/").1, PathMarks::default());
     }
 }

@@ -30,7 +30,7 @@ impl FeatureUnit {
     /// much is one standard deviation away.
     pub fn scale_floor(self) -> f32 {
         match self {
-            FeatureUnit::Bytes => 0.1,
+            FeatureUnit::Bytes => 0.15,
             FeatureUnit::Count => 0.12,
             FeatureUnit::Duration => 0.5,
             FeatureUnit::Share => 0.08,
@@ -51,8 +51,9 @@ pub struct Feature {
 }
 
 /// All features, in the order of the network's inputs. The order belongs to the bundle schema.
-pub static FEATURES: [Feature; 42] = [
+pub static FEATURES: [Feature; 43] = [
     head("path", FeatureUnit::Bytes, |seen, _| Some(ln_1p(f64::from(seen.request.path_bytes)))),
+    head("trailing slash", FeatureUnit::Flag, |seen, _| Some(flag(seen.path_marks.trailing_slash))),
     head("query", FeatureUnit::Bytes, |seen, _| Some(ln_1p(f64::from(seen.request.query_bytes)))),
     head("number of query parameters", FeatureUnit::Count, |_, totals| Some(ln_1p(totals.query.values))),
     head("longest query value", FeatureUnit::Bytes, |_, totals| Some(ln_1p(totals.query.length_max))),

@@ -3,12 +3,16 @@
 mod field;
 mod measures;
 mod standardise;
+mod vocabulary;
 
 use serde::{Deserialize, Serialize};
 
-pub use field::{FIELD_KINDS, FieldProfile, Novelty, Oddity, OddityText, PATTERNS_MAX, VALUES_ENUMERATED_MAX, fold_pattern};
+pub use field::{
+    FIELD_KINDS, FieldProfile, Novelty, Oddity, OddityText, PATTERNS_MAX, VALUES_ENUMERATED_MAX, fold_pattern,
+};
 pub use measures::{FEATURES, Feature, FeatureUnit, feature_count, features_of, visible_in};
 pub use standardise::{ErrorScale, FeatureScale, QUANTILE_LEVELS, STANDARDISED_MAX, baseline_statistic};
+pub use vocabulary::Vocabulary;
 
 use crate::observation::{Location, ObservedField};
 

@@ -154,6 +154,7 @@ pub fn learn(
         networks: vec![Network { kind: NetworkKind::Autoencoder, onnx: whole.fitted.onnx.clone() }],
         routes: routes.clone(),
         profiles,
+        vocabulary: learned_rules.vocabulary,
         calibration,
         policy: Policy {
             false_alarm_budget: settings.false_alarm_budget,

@@ -81,7 +81,7 @@ pub fn report(
 }
 
 /// 95 % score interval of a proportion (Wilson, 1927).
-fn wilson(count: usize, of: usize) -> (f64, f64) {
+pub fn wilson(count: usize, of: usize) -> (f64, f64) {
     if of == 0 {
         return (0.0, 1.0);
     }

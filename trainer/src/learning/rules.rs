@@ -10,7 +10,7 @@ use std::ops::ControlFlow;
 use apiward_detector::bundle::Bundle;
 use apiward_detector::calibration::{Calibration, FindingRate, RuleTail};
 use apiward_detector::findings::{Odd, odd_in_profile, rule_statistic};
-use apiward_detector::profile::{EndpointProfile, Novelty};
+use apiward_detector::profile::{EndpointProfile, Novelty, Vocabulary};
 use apiward_detector::route::RouteTable;
 use apiward_detector::verdict::{DetectorKind, FindingKind};
 use serde::Serialize;
@@ -18,6 +18,7 @@ use serde::Serialize;
 use super::admission::{SupportCounter, SupportNeeded, succeeded};
 use super::endpoint::{EndpointLearner, FieldKey};
 use super::novelty::NoveltyCounter;
+use super::report::wilson;
 use super::routes::Located;
 use super::{LearningError, LearningSettings, Progress, step};
 
@@ -36,6 +37,7 @@ const PROGRESS_EXCHANGES: usize = 5_000;
 /// Profiles without their features, and what the calibration is built on.
 pub struct LearnedRules {
     pub profiles: Vec<EndpointProfile>,
+    pub vocabulary: Vocabulary,
     pub figures: RuleFigures,
 }
 
@@ -68,6 +70,7 @@ pub fn learn_rules(
     let labels: Vec<String> = routes.endpoints.iter().map(|endpoint| endpoint.label()).collect();
     let warm_up = (located.len() as f64 * WARM_UP_SHARE) as usize;
     let mut unknown_route = NoveltyCounter::default();
+    let mut vocabulary = Vocabulary::default();
     let mut judged: Vec<Judged> = Vec::new();
     let mut seen_before: HashSet<u64> = HashSet::new();
     let mut exchanges = 0_usize;
@@ -82,7 +85,10 @@ pub fn learn_rules(
         let odd = if is_first {
             Vec::new()
         } else {
-            odd_in_profile(id, &labels[place.endpoint], &learner.profile, observation, &place.parameters)
+            {
+            let label = &labels[place.endpoint];
+            odd_in_profile(id, label, &learner.profile, &vocabulary, observation, &place.parameters)
+        }
         };
         let is_admitted = |key: &FieldKey| admitted.contains(&(place.endpoint, key.clone()));
         // Files without times repeat themselves; a repeated exchange would count as proof that nothing new comes.
@@ -101,6 +107,7 @@ pub fn learn_rules(
             }
         }
         unknown_route.count(is_first);
+        observation.fields.iter().for_each(|field| vocabulary.learn(field));
         learner.learn(observation, &place.parameters, &odd, is_admitted);
     }
     calibration.unknown_route = unknown_route.novelty();
@@ -109,7 +116,7 @@ pub fn learn_rules(
     calibration.rates = finding_rates(&judged, exchanges);
     let alarms = calibrate(&judged, exchanges, settings.false_alarm_budget, calibration);
     let profiles = learners.into_iter().map(|learner| learner.profile).collect();
-    Ok(LearnedRules { profiles, figures: RuleFigures { exchanges, alarms } })
+    Ok(LearnedRules { profiles, vocabulary, figures: RuleFigures { exchanges, alarms } })
 }
 
 /// A field that lacks support is not learned, so its appearance is no false alarm either.
@@ -145,7 +152,7 @@ fn admitted_fields(
     }
     let mut admitted: HashSet<(usize, FieldKey)> =
         support.into_iter().filter(|(_, counter)| counter.suffices(needed)).map(|(key, _)| key).collect();
-    for parent in parent {
+    if let Some(parent) = parent {
         let by_id: HashMap<u64, usize> =
             routes.endpoints.iter().enumerate().map(|(index, endpoint)| (endpoint.id, index)).collect();
         for (endpoint, profile) in parent.routes.endpoints.iter().zip(&parent.profiles) {
@@ -221,10 +228,16 @@ fn calibrate(judged: &[Judged], exchanges: usize, budget: f64, calibration: &mut
     alarms
 }
 
+/// The most alarms whose rate keeps the budget even at the upper end of its confidence interval; none where the exchanges are
+/// too few to tell.
+fn alarms_allowed(alarms_max: usize, exchanges: usize, budget: f64) -> usize {
+    (1..=alarms_max).take_while(|alarms| wilson(*alarms, exchanges).1 <= budget).last().unwrap_or(0)
+}
+
 fn rule_tail(statistics: &[f32], exchanges: usize, budget: f64) -> RuleTail {
     let mut sorted: Vec<f32> = statistics.iter().copied().filter(|statistic| *statistic > 0.0).collect();
     sorted.sort_by(f32::total_cmp);
-    let allowed = (budget * exchanges as f64) as usize;
+    let allowed = alarms_allowed(sorted.len(), exchanges, budget);
     let at_budget = sorted.len().checked_sub(allowed + 1).and_then(|place| sorted.get(place)).copied().unwrap_or(0.0);
     let mut survival = Vec::new();
     let stride = (sorted.len() / SURVIVAL_POINTS).max(1);
