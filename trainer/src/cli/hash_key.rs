@@ -30,7 +30,11 @@ impl HashKeyArgs {
     }
 }
 
-fn hasher_of_file(file: &Path) -> anyhow::Result<KeyedHasher> {
+/// Reads a hash key; white space around it does not count.
+///
+/// # Errors
+/// When the file cannot be read or the key is too short.
+pub fn hasher_of_file(file: &Path) -> anyhow::Result<KeyedHasher> {
     let content = std::fs::read(file).with_context(|| format!("read the hash key {}", file.display()))?;
     KeyedHasher::new(content.trim_ascii()).with_context(|| file.display().to_string())
 }

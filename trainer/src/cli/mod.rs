@@ -6,7 +6,9 @@ mod bundle_file;
 mod eval;
 mod extraction;
 mod hash_key;
+mod import;
 mod keygen;
+mod onnx_runtime;
 mod reading;
 mod score;
 mod service;
@@ -35,6 +37,7 @@ struct Cli {
 enum Command {
     /// Run the trainer service: telemetry in, models out
     Serve(Box<ServeArgs>),
+    Import(import::ImportArgs),
     Train(Box<train::TrainArgs>),
     Score(score::ScoreArgs),
     Eval(eval::EvalArgs),
@@ -58,7 +61,11 @@ pub fn main() -> ExitCode {
 
 fn run(command: Command) -> anyhow::Result<()> {
     match command {
-        Command::Serve(args) => crate::serve::run(*args),
+        Command::Serve(args) => {
+            onnx_runtime::load_from_beside_the_program()?;
+            crate::serve::run(*args)
+        }
+        Command::Import(args) => import::run(&args),
         Command::Train(args) => train::run(&args),
         Command::Score(args) => score::run(&args),
         Command::Eval(args) => eval::run(&args),

@@ -11,6 +11,7 @@ use time::OffsetDateTime;
 use super::bundle_file::{public_key_beside, with_suffix};
 use super::extraction::{Extractor, LABELLED_ATTACK};
 use super::hash_key::HashKeyArgs;
+use super::onnx_runtime::load_from_beside_the_program;
 use super::reading::for_each_exchange;
 use super::service::{ServiceArgs, training};
 use super::training_meter::TrainingMeter;
@@ -25,7 +26,7 @@ const SERIAL_DEFAULT: u64 = 1;
 /// Learn a model: from files to a bundle, or from the store of a running service
 ///
 /// With --input and --output, learns from recorded traffic without any service and writes a signed bundle, and its public key
-/// beside it as BUNDLE.pub. Needs ONNX Runtime: ORT_DYLIB_PATH names libonnxruntime.so.
+/// beside it as BUNDLE.pub. Needs ONNX Runtime: ORT_DYLIB_PATH names libonnxruntime.so, if it is not beside this program.
 ///
 /// Without --input, starts a training run at the service, follows it and ends with its outcome.
 #[derive(Debug, clap::Args)]
@@ -74,6 +75,7 @@ fn train_from_files(args: &TrainArgs, output: &Path) -> anyhow::Result<()> {
     let folder = output.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     ensure!(folder.is_dir(), "the folder {} does not exist", folder.display());
     let key = args.key.as_deref().map(read_key).transpose()?;
+    load_from_beside_the_program()?;
     let LearnedModel { mut bundle, report } = learn_from_files(args)?;
     bundle.manifest.serial = args.serial.unwrap_or(SERIAL_DEFAULT);
     let (key, key_note) = match key {

@@ -25,18 +25,30 @@ const ANSWER_MAX: Duration = Duration::from_secs(90);
 
 /// Which service to talk to.
 #[derive(Debug, clap::Args)]
-#[command(next_help_heading = "At the service")]
 pub struct ServiceArgs {
     /// URL of the trainer service
-    #[arg(long, env = "APIWARD_URL", value_name = "URL", default_value = "http://127.0.0.1:8470")]
+    #[arg(
+        long,
+        env = "APIWARD_URL",
+        value_name = "URL",
+        help_heading = "At the service",
+        default_value = "http://127.0.0.1:8470"
+    )]
     url: String,
     /// API token; safer in the environment or a file than on the command line
-    #[arg(long, env = "APIWARD_TOKEN", value_name = "TOKEN", hide_env_values = true, conflicts_with = "token_file")]
+    #[arg(
+        long,
+        env = "APIWARD_TOKEN",
+        value_name = "TOKEN",
+        hide_env_values = true,
+        help_heading = "At the service",
+        conflicts_with = "token_file"
+    )]
     token: Option<String>,
     /// File with the API token in it
-    #[arg(long, env = "APIWARD_TOKEN_FILE", value_name = "FILE")]
+    #[arg(long, env = "APIWARD_TOKEN_FILE", value_name = "FILE", help_heading = "At the service")]
     token_file: Option<PathBuf>,
-    /// Scope to work on; needed when the token is for all scopes
+    /// Scope to work on; a service asks for it when the token is for all scopes
     #[arg(long, env = "APIWARD_SCOPE", value_name = "SCOPE")]
     scope: Option<String>,
 }
