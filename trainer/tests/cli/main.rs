@@ -1,0 +1,8 @@
+//! The real `apiward` program, run as people run it.
+
+mod keys;
+mod offline;
+mod program;
+mod service;
+mod shop_traffic;
+mod usage;

@@ -1,0 +1,165 @@
+//! The commands that talk to a service, against a real one with its private PostgreSQL.
+
+use std::io::{BufRead as _, BufReader};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
+use std::process::{Child, Stdio};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::program::{Finished, apiward, run};
+use crate::shop_traffic::{attacks, lines, normal, write_gzip};
+
+const OPERATOR: &str = "operator-token-of-all-scopes";
+const FILTER: &str = "filter-token-of-the-shop";
+const SCOPE: &str = "shop";
+const HASH_KEY: &str = "the hash key of the shop's filters";
+
+/// `apiward serve` on a port of its own; stopped when dropped.
+struct RunningService {
+    child: Child,
+    url: String,
+    /// Data directory, hash key and traffic.
+    folder: TempDir,
+}
+
+impl RunningService {
+    fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        // PostgreSQL's account must be able to enter it when the tests run as root.
+        std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o711)).unwrap();
+        std::fs::write(folder.path().join("hash.key"), HASH_KEY).unwrap();
+        let mut child = apiward()
+            .args(["serve", "--listen", "127.0.0.1:0", "--train-interval", "off", "--log-format", "json", "--data-dir"])
+            .arg(folder.path().join("data"))
+            .env("APIWARD_TOKENS", format!("operator:*:{OPERATOR},filter:{SCOPE}:{FILTER}"))
+            .env_remove("DATABASE_URL")
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut log = BufReader::new(child.stderr.take().unwrap()).lines();
+        let address = log
+            .by_ref()
+            .map(|line| line.unwrap())
+            .inspect(|line| eprintln!("{line}"))
+            .find_map(|line| serde_json::from_str::<Value>(&line).ok()?["address"].as_str().map(str::to_owned))
+            .expect("the service ended before it listened");
+        // Its pipe must not fill up.
+        std::thread::spawn(move || log.for_each(drop));
+        Self { child, url: format!("http://{address}"), folder }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Runs a command as operator of the scope.
+    fn command(&self, arguments: &[&str]) -> Finished {
+        run(arguments.iter().copied().chain(["--url", &self.url, "--token", OPERATOR, "--scope", SCOPE]))
+    }
+
+    fn import(&self, file: &str, hash_key: &str) -> Finished {
+        let (file, key, data) = (self.path(file), self.path(hash_key), self.path("data"));
+        run([
+            "import".as_ref(),
+            file.as_os_str(),
+            "--scope".as_ref(),
+            SCOPE.as_ref(),
+            "--hash-key-file".as_ref(),
+            key.as_os_str(),
+            "--data-dir".as_ref(),
+            data.as_os_str(),
+        ])
+    }
+
+    fn fetch(&self, path: &str, token: &str) -> Vec<u8> {
+        let mut response =
+            ureq::get(format!("{}{path}", self.url)).header("authorization", format!("Bearer {token}")).call().unwrap();
+        response.body_mut().read_to_vec().unwrap()
+    }
+}
+
+impl Drop for RunningService {
+    fn drop(&mut self) {
+        let _ = kill(Pid::from_raw(self.child.id().cast_signed()), Signal::SIGTERM);
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn traffic_is_imported_learned_from_and_judged_by_what_the_service_published() {
+    let service = RunningService::start();
+    let traffic = [normal(1, 3000), attacks(5)].concat();
+    write_gzip(&service.path("traffic.jsonl.gz"), &lines(&traffic));
+    let none = service.command(&["models", "list"]).succeeded();
+    assert!(none.stdout.contains("there is no model yet"), "{}", none.stdout);
+
+    // The service runs meanwhile: its private database is shared.
+    let imported = service.import("traffic.jsonl.gz", "hash.key").succeeded();
+    assert!(imported.stdout.contains("3000 exchanges imported"), "{}", imported.stdout);
+    assert!(imported.stdout.contains("20 exchanges are labelled as attacks"), "{}", imported.stdout);
+    std::fs::write(service.path("other.key"), "another key than the filters have").unwrap();
+    service.import("traffic.jsonl.gz", "other.key").failed(1, "could not be learned from together");
+
+    let trained = service.command(&["train"]).succeeded();
+    assert!(trained.stdout.contains("is published"), "{}", trained.stdout);
+    let models: Value =
+        serde_json::from_str(&service.command(&["models", "list", "--json"]).succeeded().stdout).unwrap();
+    let model = models["models"][0]["id"].as_str().unwrap();
+    assert_eq!(models["models"][0]["active"], true);
+    assert!(service.command(&["models", "list"]).succeeded().stdout.contains("active"));
+    assert!(service.command(&["models", "show", model]).succeeded().stdout.contains("hash key"));
+    let endpoints = service.command(&["endpoints", "list"]).succeeded().stdout;
+    assert!(endpoints.contains("/api/products/{"), "{endpoints}");
+    let detections = service.command(&["detections", "list"]).succeeded().stdout;
+    assert!(detections.contains("nothing was detected"), "{detections}");
+
+    let settings: Value = serde_json::from_slice(&service.fetch("/v1/settings", OPERATOR)).unwrap();
+    std::fs::write(service.path("model.bundle"), service.fetch("/v1/bundle", FILTER)).unwrap();
+    std::fs::write(service.path("model.bundle.pub"), settings["public_key"].as_str().unwrap()).unwrap();
+    std::fs::write(service.path("dev.jsonl"), lines(&attacks(1))).unwrap();
+    let (dev, bundle, key) = (service.path("dev.jsonl"), service.path("model.bundle"), service.path("hash.key"));
+    let scored = run([
+        "score".as_ref(),
+        dev.as_os_str(),
+        "--bundle".as_ref(),
+        bundle.as_os_str(),
+        "--hash-key-file".as_ref(),
+        key.as_os_str(),
+    ])
+    .succeeded();
+    for verdict in scored.json_lines() {
+        assert_eq!(verdict["verdict"], "anomalous", "{verdict}");
+    }
+}
+
+#[test]
+fn an_operator_rolls_back_and_activates_from_the_shell() {
+    let service = RunningService::start();
+    write_gzip(&service.path("first.jsonl.gz"), &lines(&normal(1, 2000)));
+    write_gzip(&service.path("second.jsonl.gz"), &lines(&normal(2, 2000)));
+    service.command(&["train"]).failed(1, "no records to learn from");
+    service.import("first.jsonl.gz", "hash.key").succeeded();
+    service.command(&["train"]).succeeded();
+    service.command(&["models", "roll-back"]).failed(1, "no earlier model");
+    service.import("second.jsonl.gz", "hash.key").succeeded();
+    service.command(&["train"]).succeeded();
+
+    let active = || {
+        let list: Value =
+            serde_json::from_str(&service.command(&["models", "list", "--json"]).succeeded().stdout).unwrap();
+        let models = list["models"].as_array().unwrap();
+        let of = |wanted: bool| models.iter().find(|model| model["active"] == wanted).unwrap()["id"].clone();
+        (of(true), of(false))
+    };
+    let (newer, older) = active();
+    let rolled_back = service.command(&["models", "roll-back"]).succeeded();
+    assert!(rolled_back.stdout.contains("as serial 3"), "{}", rolled_back.stdout);
+    assert_eq!(active(), (older, newer.clone()));
+    let activated = service.command(&["models", "activate", newer.as_str().unwrap()]).succeeded();
+    assert!(activated.stdout.contains("as serial 4"), "{}", activated.stdout);
+    service.command(&["models", "activate", "no-such/model"]).failed(1, "there is no model");
+}
