@@ -16,6 +16,7 @@ pub mod models;
 mod probes;
 pub mod problem;
 pub mod secret;
+mod senders;
 pub mod serve;
 pub mod signing;
 pub mod storage;

@@ -103,10 +103,6 @@ impl<'r> Groups<'r> {
         }
     }
 
-    pub fn len(&self) -> usize {
-        self.0.len()
-    }
-
     /// Adds the groups to the stored ones.
     ///
     /// # Errors

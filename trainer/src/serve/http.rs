@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::problem::Problem;
-use crate::{bundles, captures, detections, endpoints, ingest, metrics, models, probes, training_runs};
+use crate::{bundles, captures, detections, endpoints, ingest, metrics, models, probes, senders, training_runs};
 
 use super::{ApiRouter, Service, shown_settings};
 
@@ -27,6 +27,7 @@ pub fn app(service: Service) -> axum::Router {
         endpoints::router(),
         detections::router(),
         captures::router(),
+        senders::router(),
         shown_settings::router(),
         metrics::router(),
         probes::router(),

@@ -1,12 +1,12 @@
 //! `apiward serve`: how the service starts, and how it stops.
 
+mod connections;
 mod http;
 mod logging;
 mod maintenance;
 mod settings;
 mod shown_settings;
 
-use std::future::IntoFuture as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -85,7 +85,7 @@ pub struct Running {
     /// Where it listens; the port is the real one also where 0 was asked for.
     pub address: SocketAddr,
     pub service: Service,
-    server: JoinHandle<std::io::Result<()>>,
+    server: JoinHandle<()>,
     writer: JoinHandle<()>,
     tasks: TaskTracker,
     cluster: Option<PrivateCluster>,
@@ -109,9 +109,7 @@ impl Running {
 
         let listener = TcpListener::bind(args.listen).await.with_context(|| format!("listen on {}", args.listen))?;
         let address = listener.local_addr()?;
-        let stopped = service.stopping.clone();
-        let server = axum::serve(listener, app(service.clone())).with_graceful_shutdown(stopped.cancelled_owned());
-        let server = tokio::spawn(server.into_future());
+        let server = tokio::spawn(connections::serve(listener, app(service.clone()), service.stopping.clone()));
         let writer = writer.spawn();
         let tasks = TaskTracker::new();
         tasks.spawn(worker::run(service.clone()));

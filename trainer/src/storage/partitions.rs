@@ -31,14 +31,25 @@ pub async fn create(pool: &PgPool, days: &BTreeSet<Date>) -> anyhow::Result<()> 
     lock_in_transaction(&mut transaction, LockName::Partitions).await?;
     for day in missing {
         let next = day.next_day().with_context(|| format!("no day follows {day}"))?;
-        let statement = format!(
-            "create table if not exists {} partition of exchange_records for values from ('{day} 00:00:00Z') to ('{next} 00:00:00Z')",
-            name_of(day)
-        );
-        sqlx::query(AssertSqlSafe(statement))
-            .execute(&mut *transaction)
-            .await
-            .with_context(|| format!("partition of {day}"))?;
+        let name = name_of(day);
+        // Another trainer may have made it since the look before the lock.
+        let exists: bool =
+            sqlx::query_scalar("select to_regclass($1) is not null").bind(&name).fetch_one(&mut *transaction).await?;
+        if exists {
+            continue;
+        }
+        // Made apart and attached: that waits for no reader and no writer of the other partitions.
+        for statement in [
+            format!("create table {name} (like exchange_records including all)"),
+            format!(
+                "alter table exchange_records attach partition {name} for values from ('{day} 00:00:00Z') to ('{next} 00:00:00Z')"
+            ),
+        ] {
+            sqlx::query(AssertSqlSafe(statement))
+                .execute(&mut *transaction)
+                .await
+                .with_context(|| format!("make the partition of {day}"))?;
+        }
     }
     transaction.commit().await?;
     Ok(())
@@ -55,6 +66,8 @@ pub async fn drop_before(pool: &PgPool, oldest: OffsetDateTime) -> anyhow::Resul
     }
     let mut transaction = pool.begin().await?;
     lock_in_transaction(&mut transaction, LockName::Partitions).await?;
+    // Dropping waits for readers, and everybody else would wait behind it: rather give up and come back.
+    sqlx::query("set local lock_timeout = '3s'").execute(&mut *transaction).await?;
     for day in &over {
         sqlx::query(AssertSqlSafe(format!("drop table if exists {}", name_of(*day))))
             .execute(&mut *transaction)

@@ -1,6 +1,6 @@
 use std::io::Write as _;
 
-use apiward_detector::telemetry::{Batch, BundleRefusal, EndpointCount};
+use apiward_detector::telemetry::{ActiveBundle, Batch, BundleRefusal, EndpointCount};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::json;
@@ -207,9 +207,13 @@ async fn what_senders_use_and_refuse_is_remembered() {
     let trainer = Trainer::start().await;
     let mut batch = batch(Vec::new());
     batch.records_dropped = 12;
+    batch.bundle = Some(ActiveBundle { id: "b".into(), serial: 8 });
     batch.refusals = vec![BundleRefusal { serial: Some(9), reason: "the signature does not match".into() }];
     send(&trainer, &batch).await.expect(200);
-    assert_eq!(trainer.count("select records_dropped from senders").await, 12);
-    assert_eq!(trainer.count("select serial from bundle_refusals").await, 9);
+    let listed = trainer.get(OPERATOR, "/v1/senders").await.expect(200).json();
+    assert_eq!(listed["senders"][0]["records_dropped"], json!(12));
+    assert_eq!(listed["senders"][0]["bundle_serial"], json!(8));
+    assert_eq!(listed["refusals"][0]["serial"], json!(9));
+    assert_eq!(listed["refusals"][0]["reason"], json!("the signature does not match"));
     trainer.stop().await.unwrap();
 }
