@@ -70,6 +70,7 @@ pub fn bundle(serial: u64) -> Bundle {
             ..Calibration::default()
         },
         policy: Policy { false_alarm_budget: 0.001, enforce_overrides: vec![] },
+        vocabulary: Default::default(),
         golden: vec![],
     }
 }

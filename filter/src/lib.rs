@@ -18,7 +18,6 @@ pub mod host;
 pub mod limits;
 pub mod metrics;
 #[cfg(target_arch = "wasm32")]
-#[expect(unsafe_code, reason = "the SDK's entry point runs the module's constructors")]
 mod proxy;
 pub mod telemetry;
 pub mod worker;
