@@ -14,10 +14,8 @@ pub const EXTENTS: usize = 3;
 pub struct Calibration {
     /// Exchanges that the rates come from.
     pub exchanges: u32,
-    /// Rate per exchange of findings of one kind, novelty class and at least one extent; see [`Calibration::rate`].
+    /// Rates of findings by kind, novelty class and extent; see [`Calibration::rate`].
     pub rates: Vec<FindingRate>,
-    /// Rate of a finding that never occurred among the calibration exchanges.
-    pub rate_floor: f32,
     /// Per phase.
     pub route: [RuleTail; 3],
     pub profile_rules: [RuleTail; 3],
@@ -39,12 +37,13 @@ pub struct FindingRate {
 }
 
 impl Calibration {
-    /// Estimated share of normal exchanges with a finding of this kind, in a field of this novelty, at least that far out.
+    /// Estimated share, among normal exchanges that could have had it, with a finding of this kind, in a field of this
+    /// novelty, at least that far out; 1 where nothing is known.
     pub fn rate(&self, kind: FindingKind, novelty: Novelty, extent: u8) -> f32 {
         self.rates
             .iter()
             .find(|rate| rate.kind == kind && rate.novelty == novelty && rate.extent == extent)
-            .map_or(self.rate_floor, |rate| rate.rate)
+            .map_or(1.0, |rate| rate.rate)
             .clamp(1e-9, 1.0)
     }
 }

@@ -162,10 +162,10 @@ fn check_field(
         }
         return;
     };
-    known.check(field, vocabulary, |oddity| {
-        if odd.len() >= ODD_MAX {
-            return;
-        }
+    let mut oddities = Vec::new();
+    known.check(field, |oddity| oddities.push(oddity));
+    vocabulary.weigh(field, &mut oddities);
+    for oddity in oddities.into_iter().take(ODD_MAX - odd.len()) {
         // How far out tells apart a little longer from far longer, so that supporting the one does not excuse the other.
         let property = oddity.property.wrapping_mul(4).wrapping_add(u64::from(oddity.extent));
         odd.push(Odd {
@@ -177,7 +177,7 @@ fn check_field(
             subject: Some(subject.clone()),
             words: OddWords::Field(oddity.text),
         });
-    });
+    }
 }
 
 /// Members of an unknown object are not reported one by one.

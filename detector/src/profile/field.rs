@@ -6,8 +6,6 @@ use crate::hashing::stable_hash;
 use crate::observation::{CharacterClasses, Location, ObservedField, ValueEncoding, ValueType};
 use crate::verdict::FindingKind;
 
-use super::Vocabulary;
-
 /// Patterns kept per field; a field with more is open-ended and its patterns are not checked.
 pub const PATTERNS_MAX: usize = 64;
 /// Values kept per field as an enumeration; a field with more has none.
@@ -114,7 +112,7 @@ impl FieldProfile {
     }
 
     /// Calls `report` for everything odd about the value. The order is stable.
-    pub fn check(&self, field: &ObservedField, vocabulary: &Vocabulary, mut report: impl FnMut(Oddity)) {
+    pub fn check(&self, field: &ObservedField, mut report: impl FnMut(Oddity)) {
         let shape = &field.shape;
         let value_type = (field.encoding, shape.value_type);
         if self.types.binary_search(&value_type).is_err() {
@@ -138,7 +136,7 @@ impl FieldProfile {
                 report(Oddity {
                     kind: FindingKind::Characters,
                     property: u64::from(*character),
-                    extent: if vocabulary.knows(*character) { 1 } else { 2 },
+                    extent: 1,
                     text: OddityText::Character(char::from(*character)),
                 });
             } else if *count > usual {

@@ -12,7 +12,7 @@ pub use field::{
 };
 pub use measures::{FEATURES, Feature, FeatureUnit, feature_count, features_of, visible_in};
 pub use standardise::{ErrorScale, FeatureScale, QUANTILE_LEVELS, STANDARDISED_MAX, baseline_statistic};
-pub use vocabulary::Vocabulary;
+pub use vocabulary::{Vocabulary, own_name};
 
 use crate::observation::{Location, ObservedField};
 

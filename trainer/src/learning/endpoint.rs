@@ -120,8 +120,10 @@ impl EndpointLearner {
     fn learn_presence(&mut self, carried: &[FieldKey], observation: &Observation) {
         let exchanges = self.profile.exchanges;
         for profile in &mut self.profile.fields {
-            let times =
-                carried.iter().filter(|(location, name)| *location == profile.location && *name == profile.name).count();
+            let times = carried
+                .iter()
+                .filter(|(location, name)| *location == profile.location && *name == profile.name)
+                .count();
             if times > 0 {
                 profile.exchanges = profile.exchanges.saturating_add(1);
                 profile.repeats_max = profile.repeats_max.max(u16::try_from(times).unwrap_or(u16::MAX));
@@ -138,8 +140,9 @@ impl EndpointLearner {
 impl FieldState {
     /// Counts, per kind, whether this exchange showed something new.
     fn count_novelty(&mut self, profile: &mut FieldProfile, odd: &[Odd], observation: &Observation) {
-        let is_about =
-            |odd: &&Odd| odd.subject.as_ref().is_some_and(|(location, name)| *location == profile.location && *name == profile.name);
+        let is_about = |odd: &&Odd| {
+            odd.subject.as_ref().is_some_and(|(location, name)| *location == profile.location && *name == profile.name)
+        };
         let mine: Vec<FindingKind> = odd.iter().filter(is_about).map(|odd| odd.kind).collect();
         let present = profile.location == Location::Path
             || observation.fields.iter().any(|field| field.location == profile.location && field.name == profile.name);
@@ -172,7 +175,7 @@ impl FieldState {
     }
 }
 
-fn first_profile(field: &ObservedField) -> FieldProfile {
+pub fn first_profile(field: &ObservedField) -> FieldProfile {
     FieldProfile {
         location: field.location,
         name: field.name.clone(),
@@ -192,7 +195,7 @@ fn first_profile(field: &ObservedField) -> FieldProfile {
 }
 
 /// Widens the profile so that the value is no longer odd.
-fn widen(profile: &mut FieldProfile, field: &ObservedField) {
+pub fn widen(profile: &mut FieldProfile, field: &ObservedField) {
     let shape = &field.shape;
     insert_sorted(&mut profile.types, (field.encoding, shape.value_type));
     profile.classes.0 |= shape.classes.0;

@@ -11,6 +11,7 @@ mod pareto;
 mod report;
 mod routes;
 mod rules;
+mod vocabulary;
 mod whole;
 
 use std::ops::ControlFlow;
@@ -137,7 +138,8 @@ pub fn learn(
     let learned_rules = rules::learn_rules(&routes, &located, parent, &support, settings, &mut calibration, progress)?;
     let mut profiles = learned_rules.profiles;
     let also_located = routes::locate(&routes, &admission.calibration_only);
-    let whole = whole::learn_whole(&routes, &mut profiles, &located, &also_located, settings, &mut calibration, progress)?;
+    let whole =
+        whole::learn_whole(&routes, &mut profiles, &located, &also_located, settings, &mut calibration, progress)?;
     step(progress, Progress::Calibration)?;
 
     let mut bundle = Bundle {
@@ -164,7 +166,8 @@ pub fn learn(
     };
     golden::add_golden_cases(&mut bundle, &located, &whole)?;
     bundle.manifest.model = model_id(&bundle)?;
-    let report = report::report(&bundle, &admission, &learned_rules.figures, &whole, records_given, parent, started.elapsed());
+    let report =
+        report::report(&bundle, &admission, &learned_rules.figures, &whole, records_given, parent, started.elapsed());
     Ok(LearnedModel { bundle, report })
 }
 

@@ -21,12 +21,9 @@ pub fn fit(excesses: &[f64]) -> ParetoTail {
         return ParetoTail { shape: 0.0, scale: mean.max(1e-3) };
     }
     // a1 = E[X (1 − F(X))], by plotting positions (i − 0.35) / n.
-    let weighted = sorted
-        .iter()
-        .enumerate()
-        .map(|(index, excess)| excess * (1.0 - (index as f64 + 0.65) / count))
-        .sum::<f64>()
-        / count;
+    let weighted =
+        sorted.iter().enumerate().map(|(index, excess)| excess * (1.0 - (index as f64 + 0.65) / count)).sum::<f64>()
+            / count;
     let denominator = mean - 2.0 * weighted;
     if denominator <= 0.0 {
         return ParetoTail { shape: SHAPE_RANGE.1, scale: mean * (1.0 - SHAPE_RANGE.1) };

@@ -103,7 +103,13 @@ impl fmt::Display for LearningReport {
             "left out             {} flagged, {} server failures, {} over a caller's share; {} flagged ones excused",
             excluded.flagged, excluded.server_failures, excluded.over_caller_share, self.excused
         )?;
-        writeln!(formatter, "endpoints            {} ({} new), {} fields", self.endpoints, self.new_endpoints.len(), self.fields)?;
+        writeln!(
+            formatter,
+            "endpoints            {} ({} new), {} fields",
+            self.endpoints,
+            self.new_endpoints.len(),
+            self.fields
+        )?;
         writeln!(
             formatter,
             "network              {} epochs, best {} (loss {:.4} on later exchanges)",

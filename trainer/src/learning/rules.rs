@@ -4,13 +4,14 @@
 //! was learned from the earlier ones, the findings are counted, and then it is learned. So each rate is that of findings in
 //! normal exchanges that were not known yet, and no part of the data has to be set aside for it.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ops::ControlFlow;
 
 use apiward_detector::bundle::Bundle;
-use apiward_detector::calibration::{Calibration, FindingRate, RuleTail};
+use apiward_detector::calibration::{Calibration, EXTENTS, FindingRate, RuleTail};
 use apiward_detector::findings::{Odd, odd_in_profile, rule_statistic};
-use apiward_detector::profile::{EndpointProfile, Novelty, Vocabulary};
+use apiward_detector::observation::{Location, Observation};
+use apiward_detector::profile::{EndpointProfile, FIELD_KINDS, Novelty, Vocabulary};
 use apiward_detector::route::RouteTable;
 use apiward_detector::verdict::{DetectorKind, FindingKind};
 use serde::Serialize;
@@ -20,6 +21,7 @@ use super::endpoint::{EndpointLearner, FieldKey};
 use super::novelty::NoveltyCounter;
 use super::report::wilson;
 use super::routes::Located;
+use super::vocabulary::VocabularyLearner;
 use super::{LearningError, LearningSettings, Progress, step};
 
 /// Share of the exchanges that only teach, before findings are counted.
@@ -70,8 +72,9 @@ pub fn learn_rules(
     let labels: Vec<String> = routes.endpoints.iter().map(|endpoint| endpoint.label()).collect();
     let warm_up = (located.len() as f64 * WARM_UP_SHARE) as usize;
     let mut unknown_route = NoveltyCounter::default();
-    let mut vocabulary = Vocabulary::default();
+    let mut vocabulary = VocabularyLearner::default();
     let mut judged: Vec<Judged> = Vec::new();
+    let mut exposure = Exposure::default();
     let mut seen_before: HashSet<u64> = HashSet::new();
     let mut exchanges = 0_usize;
     for (number, place) in located.iter().enumerate() {
@@ -86,9 +89,9 @@ pub fn learn_rules(
             Vec::new()
         } else {
             {
-            let label = &labels[place.endpoint];
-            odd_in_profile(id, label, &learner.profile, &vocabulary, observation, &place.parameters)
-        }
+                let label = &labels[place.endpoint];
+                odd_in_profile(id, label, &learner.profile, &vocabulary.vocabulary, observation, &place.parameters)
+            }
         };
         let is_admitted = |key: &FieldKey| admitted.contains(&(place.endpoint, key.clone()));
         // Files without times repeat themselves; a repeated exchange would count as proof that nothing new comes.
@@ -98,6 +101,7 @@ pub fn learn_rules(
         }
         if counts {
             exchanges += 1;
+            exposure.count(&learner.profile, observation, unknown_route.novelty());
             let mut odd: Vec<Odd> = odd.iter().filter(|odd| is_normal(odd, is_admitted)).cloned().collect();
             if is_first {
                 odd.push(first_visit(unknown_route.novelty(), &labels[place.endpoint]));
@@ -107,15 +111,15 @@ pub fn learn_rules(
             }
         }
         unknown_route.count(is_first);
-        observation.fields.iter().for_each(|field| vocabulary.learn(field));
+        observation.fields.iter().for_each(|field| vocabulary.learn(place.endpoint, field));
         learner.learn(observation, &place.parameters, &odd, is_admitted);
     }
     calibration.unknown_route = unknown_route.novelty();
     calibration.exchanges = u32::try_from(exchanges).unwrap_or(u32::MAX);
-    calibration.rate_floor = rate(0, exchanges);
-    calibration.rates = finding_rates(&judged, exchanges);
+    calibration.rates = finding_rates(&judged, &exposure);
     let alarms = calibrate(&judged, exchanges, settings.false_alarm_budget, calibration);
     let profiles = learners.into_iter().map(|learner| learner.profile).collect();
+    let vocabulary = vocabulary.finish();
     Ok(LearnedRules { profiles, vocabulary, figures: RuleFigures { exchanges, alarms } })
 }
 
@@ -184,8 +188,41 @@ fn rate(count: usize, exchanges: usize) -> f32 {
     ((count as f64 + 0.5) / (exchanges as f64 + 1.0)) as f32
 }
 
-/// Per kind, novelty class and extent, the share of exchanges with such a finding or one further out.
-fn finding_rates(judged: &[Judged], exchanges: usize) -> Vec<FindingRate> {
+/// How many of the judged exchanges could have had a finding of a kind and novelty class.
+#[derive(Default)]
+struct Exposure(BTreeMap<(FindingKind, Novelty), usize>);
+
+impl Exposure {
+    /// Counts an exchange of an endpoint, once per kind and class.
+    fn count(&mut self, profile: &EndpointProfile, observation: &Observation, unknown_route: Novelty) {
+        let mut exposed: BTreeSet<(FindingKind, Novelty)> = BTreeSet::new();
+        for known in &profile.fields {
+            let present = known.location == Location::Path
+                || observation.fields.iter().any(|field| field.location == known.location && field.name == known.name);
+            for kind in FIELD_KINDS {
+                if present || kind == FindingKind::MissingField {
+                    exposed.insert((kind, known.novelty_of(kind)));
+                }
+            }
+        }
+        for kind in
+            [FindingKind::UnknownField, FindingKind::RepeatedField, FindingKind::Malformed, FindingKind::PathOddity]
+        {
+            exposed.insert((kind, profile.unknown_field));
+        }
+        exposed.insert((FindingKind::Status, profile.unknown_status));
+        for kind in [FindingKind::UnknownEndpoint, FindingKind::UnknownMethod, FindingKind::UnknownHost] {
+            exposed.insert((kind, unknown_route));
+        }
+        for key in exposed {
+            *self.0.entry(key).or_default() += 1;
+        }
+    }
+}
+
+/// Per kind, novelty class and extent, the share of exposed exchanges with such a finding or one further out. What is new in
+/// a settled field is at least as rare as in one that still grows, so a class never gets a higher rate than the next.
+fn finding_rates(judged: &[Judged], exposure: &Exposure) -> Vec<FindingRate> {
     let mut counts: BTreeMap<(FindingKind, Novelty, u8), usize> = BTreeMap::new();
     for exchange in judged {
         let mut furthest: BTreeMap<(FindingKind, Novelty), u8> = BTreeMap::new();
@@ -199,10 +236,20 @@ fn finding_rates(judged: &[Judged], exchanges: usize) -> Vec<FindingRate> {
             }
         }
     }
-    counts
-        .into_iter()
-        .map(|((kind, novelty, extent), count)| FindingRate { kind, novelty, extent, rate: rate(count, exchanges) })
-        .collect()
+    let mut rates = Vec::new();
+    for kind in FindingKind::ALL {
+        for extent in 0..EXTENTS as u8 {
+            let mut of_next_class = 1.0_f32;
+            for novelty in (0..Novelty::CLASSES as u8).rev().map(Novelty) {
+                let count = counts.get(&(kind, novelty, extent)).copied().unwrap_or(0);
+                let exposed = exposure.0.get(&(kind, novelty)).copied().unwrap_or(0);
+                let of_class = rate(count, exposed).min(of_next_class);
+                rates.push(FindingRate { kind, novelty, extent, rate: of_class });
+                of_next_class = of_class;
+            }
+        }
+    }
+    rates
 }
 
 /// Thresholds of the rule statistics; returns how many of the judged exchanges are over one.
@@ -210,7 +257,9 @@ fn calibrate(judged: &[Judged], exchanges: usize, budget: f64, calibration: &mut
     let statistics = |detector: DetectorKind, calibration: &Calibration| -> Vec<f32> {
         judged
             .iter()
-            .map(|exchange| rule_statistic(exchange.odd.iter().filter(|odd| odd.kind.detector() == detector), calibration))
+            .map(|exchange| {
+                rule_statistic(exchange.odd.iter().filter(|odd| odd.kind.detector() == detector), calibration)
+            })
             .collect()
     };
     let of_route = statistics(DetectorKind::Route, calibration);

@@ -30,6 +30,8 @@ const PEAK_SHARE: f64 = 0.05;
 const POOL_WEIGHT: f32 = 20.0;
 /// Smallest spread of ln(error).
 const ERROR_SCALE_MIN: f32 = 0.25;
+/// Few peaks cannot rule out a tail this heavy.
+const SHAPE_MIN: f32 = 0.1;
 /// Points kept of the survival below the peaks.
 const SURVIVAL_POINTS: usize = 16;
 /// Rows evaluated at once.
@@ -112,7 +114,12 @@ pub fn learn_whole(
             errors.baseline[phase.index()].and_then(|error| profile.baseline_errors[phase.index()].residual(error))
         };
         let held_out = || {
-            located.iter().zip(&errors).zip(&parts).filter(|(_, part)| **part == Part::Calibration).map(|(pair, _)| pair)
+            located
+                .iter()
+                .zip(&errors)
+                .zip(&parts)
+                .filter(|(_, part)| **part == Part::Calibration)
+                .map(|(pair, _)| pair)
         };
         let everything = || held_out().chain(calibration_only.iter().zip(&also));
         let residuals: Vec<f32> = everything().filter_map(|(place, errors)| residual(place, errors)).collect();
@@ -151,11 +158,7 @@ fn parts(located: &[Located<'_>]) -> Vec<Part> {
         .iter()
         .enumerate()
         .map(|(number, place)| {
-            if timed {
-                of_share(number as f64 / count)
-            } else {
-                of_share((content_hash(place) % 1000) as f64 / 1000.0)
-            }
+            if timed { of_share(number as f64 / count) } else { of_share((content_hash(place) % 1000) as f64 / 1000.0) }
         })
         .collect()
 }
@@ -211,8 +214,11 @@ fn feature_scale(sorted: &[f32], pooled: f32, floor: f32) -> FeatureScale {
 
 /// Typical spread of a feature within an endpoint: the median over endpoints.
 fn pooled_spread(samples: &[Vec<Vec<f32>>], feature: usize) -> f32 {
-    let mut spreads: Vec<f32> =
-        samples.iter().filter(|endpoint| endpoint[feature].len() > 1).map(|endpoint| spread(&endpoint[feature])).collect();
+    let mut spreads: Vec<f32> = samples
+        .iter()
+        .filter(|endpoint| endpoint[feature].len() > 1)
+        .map(|endpoint| spread(&endpoint[feature]))
+        .collect();
     spreads.sort_by(f32::total_cmp);
     quantile(&spreads, 0.5)
 }
@@ -353,7 +359,7 @@ fn error_tail(residuals: &[f32], rate: f64) -> ErrorTail {
         alarm: None,
         peak,
         peak_rate: ((excesses.len() as f64 + 0.5) / (count + 1.0)) as f32,
-        shape: fitted.shape as f32,
+        shape: (fitted.shape as f32).max(SHAPE_MIN),
         scale: fitted.scale as f32,
         survival: (0..SURVIVAL_POINTS)
             .map(|point| {
