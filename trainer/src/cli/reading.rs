@@ -100,6 +100,7 @@ impl Meter {
             bar.set_style(style);
         }
         bar.set_prefix(format!("{doing} {name}"));
+        bar.set_message("0");
         let next_plain = (!std::io::stderr().is_terminal()).then(|| Instant::now() + PLAIN_PROGRESS_EVERY);
         Self { bar, progress, doing, name: name.to_owned(), next_plain, ticks: 0 }
     }
@@ -111,8 +112,8 @@ impl Meter {
         }
         match self.next_plain {
             None => {
-                self.bar.set_message(HumanCount(counts.exchanges).to_string());
                 self.bar.set_position(self.progress.read_bytes());
+                self.bar.set_message(HumanCount(counts.exchanges).to_string());
             }
             Some(next) if Instant::now() >= next => {
                 self.next_plain = Some(Instant::now() + PLAIN_PROGRESS_EVERY);
