@@ -1,4 +1,5 @@
-//! End-to-end tests of apiward, and the sample shop whose traffic they run on.
+//! End-to-end tests of apiward: the sample shop, its traffic, and a harness that runs every part for real.
 
+pub mod harness;
 pub mod shop;
 pub mod traffic;

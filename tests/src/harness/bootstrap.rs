@@ -1,0 +1,120 @@
+//! Envoy's configuration: the one that users copy, with its places to change filled in.
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use anyhow::Context as _;
+use serde_json::{Value, json};
+
+use super::secrets::{SCOPE, Secrets};
+
+/// The file that users copy.
+const SHIPPED: &str = include_str!("../../../envoy/envoy.yaml");
+const LOOPBACK: &str = "127.0.0.1";
+/// Envoy takes a free port for this one.
+const ANY_PORT: u16 = 0;
+
+/// What is filled in.
+#[derive(Debug, Clone)]
+pub struct Places<'p> {
+    pub upstream: SocketAddr,
+    pub trainer: SocketAddr,
+    pub module: &'p Path,
+    pub access_log: &'p Path,
+    /// The filter's configuration.
+    pub filter: &'p Value,
+}
+
+/// The filter's configuration that users copy, filled in for a shop.
+pub fn filter_configuration(secrets: &Secrets) -> anyhow::Result<Value> {
+    let mut shipped = shipped()?;
+    let text = place(&mut shipped, FILTER_CONFIGURATION)?.as_str().unwrap_or_default();
+    let mut configuration: Value = serde_json::from_str(text).context("read the shipped filter configuration")?;
+    merge(
+        &mut configuration,
+        &json!({
+            "scope": SCOPE,
+            "trainer": {"token": secrets.filter_token},
+            "public_keys": [secrets.signing.public().to_string()],
+            "hash_key": secrets.hash_key,
+        }),
+    );
+    Ok(configuration)
+}
+
+/// The whole configuration.
+pub fn bootstrap(places: &Places<'_>) -> anyhow::Result<Value> {
+    let mut bootstrap = shipped()?;
+    *place(&mut bootstrap, "/admin/address/socket_address/port_value")? = json!(ANY_PORT);
+    *place(&mut bootstrap, "/static_resources/listeners/0/address")? = socket_address(LOOPBACK, ANY_PORT);
+    for (cluster, address) in [(0, places.upstream), (1, places.trainer)] {
+        let pointer =
+            format!("/static_resources/clusters/{cluster}/load_assignment/endpoints/0/lb_endpoints/0/endpoint/address");
+        *place(&mut bootstrap, &pointer)? = socket_address(&address.ip().to_string(), address.port());
+    }
+    let manager = place(&mut bootstrap, CONNECTION_MANAGER)?;
+    merge(manager, &connection_manager_changes());
+    let log = place(manager, "/access_log/0")?;
+    log["name"] = json!("envoy.access_loggers.file");
+    let log = place(log, "/typed_config")?;
+    log["@type"] = json!("type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog");
+    log["path"] = json!(places.access_log);
+    *place(&mut bootstrap, FILTER_CONFIGURATION)? = json!(places.filter.to_string());
+    *place(&mut bootstrap, MODULE)? = json!(places.module);
+    Ok(bootstrap)
+}
+
+const CONNECTION_MANAGER: &str = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config";
+const FILTER_CONFIGURATION: &str = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config/http_filters/0\
+                                    /typed_config/config/configuration/value";
+const MODULE: &str = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config/http_filters/0/typed_config\
+                      /config/vm_config/code/local/filename";
+
+/// Simulated clients come through one trusted hop, the simulation, which names their addresses; and the ids that they give
+/// their requests are kept, bit by bit, so that verdicts can be told apart.
+fn connection_manager_changes() -> Value {
+    json!({
+        "xff_num_trusted_hops": 1,
+        "preserve_external_request_id": true,
+        "request_id_extension": {"typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.request_id.uuid.v3.UuidRequestIdConfig",
+            "pack_trace_reason": false,
+        }},
+    })
+}
+
+fn shipped() -> anyhow::Result<Value> {
+    serde_saphyr::from_str(SHIPPED).context("read envoy/envoy.yaml")
+}
+
+fn place<'v>(value: &'v mut Value, pointer: &str) -> anyhow::Result<&'v mut Value> {
+    value.pointer_mut(pointer).with_context(|| format!("envoy/envoy.yaml has no {pointer}"))
+}
+
+fn socket_address(address: &str, port: u16) -> Value {
+    json!({"socket_address": {"address": address, "port_value": port}})
+}
+
+/// Sets the keys of `changes`, object by object.
+pub fn merge(value: &mut Value, changes: &Value) {
+    match (value, changes) {
+        (Value::Object(object), Value::Object(changes)) => {
+            for (key, change) in changes {
+                merge(object.entry(key.as_str()).or_insert(Value::Null), change);
+            }
+        }
+        (value, change) => *value = change.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn changes_are_made_where_they_are_named_and_nowhere_else() {
+        let mut value = json!({"mode": "monitor", "trainer": {"cluster": "t", "token": "old"}});
+        merge(&mut value, &json!({"trainer": {"token": "new"}, "caller": [1]}));
+        assert_eq!(value, json!({"mode": "monitor", "trainer": {"cluster": "t", "token": "new"}, "caller": [1]}));
+    }
+}
