@@ -89,9 +89,9 @@ pub struct ErrorScale {
 }
 
 impl ErrorScale {
-    /// Smallest error that is told apart: about that of one feature in twenty being off by less than a standard deviation.
+    /// Smallest error that is told apart: about that of one feature in twenty being off by a standard deviation.
     /// Endpoints whose exchanges are all alike would otherwise alarm at a breath.
-    pub const ERROR_FLOOR: f32 = 0.03;
+    pub const ERROR_FLOOR: f32 = 0.05;
 
     /// Standardised residual of an error, or `None` where nothing is known of this endpoint and phase.
     pub fn residual(&self, error: f32) -> Option<f32> {

@@ -31,6 +31,10 @@ const ROUTE_BUDGET_SHARE: f64 = 0.2;
 const PROFILE_BUDGET_SHARE: f64 = 0.4;
 /// No alarm below this statistic, −ln of a rate of 1 %: with less evidence there is none.
 const STATISTIC_MIN: f32 = 4.6;
+/// Weight of the next novelty class's rate in a class's own.
+const PRIOR_EXCHANGES: f64 = 50.0;
+/// Smallest rate that is told apart.
+const RATE_MIN: f32 = 1e-7;
 /// Points kept of a survival function.
 const SURVIVAL_POINTS: usize = 24;
 /// Exchanges between two progress reports.
@@ -221,7 +225,8 @@ impl Exposure {
 }
 
 /// Per kind, novelty class and extent, the share of exposed exchanges with such a finding or one further out. What is new in
-/// a settled field is at least as rare as in one that still grows, so a class never gets a higher rate than the next.
+/// a settled field is at least as rare as in one that still grows: each class is shrunk to the next, as if [`PRIOR_EXCHANGES`]
+/// exchanges had shown the rate of that one, and never gets a higher rate.
 fn finding_rates(judged: &[Judged], exposure: &Exposure) -> Vec<FindingRate> {
     let mut counts: BTreeMap<(FindingKind, Novelty, u8), usize> = BTreeMap::new();
     for exchange in judged {
@@ -243,7 +248,9 @@ fn finding_rates(judged: &[Judged], exposure: &Exposure) -> Vec<FindingRate> {
             for novelty in (0..Novelty::CLASSES as u8).rev().map(Novelty) {
                 let count = counts.get(&(kind, novelty, extent)).copied().unwrap_or(0);
                 let exposed = exposure.0.get(&(kind, novelty)).copied().unwrap_or(0);
-                let of_class = rate(count, exposed).min(of_next_class);
+                let prior = PRIOR_EXCHANGES * f64::from(of_next_class);
+                let shrunk = (count as f64 + prior) / (exposed as f64 + PRIOR_EXCHANGES);
+                let of_class = (shrunk as f32).clamp(RATE_MIN, of_next_class.max(RATE_MIN));
                 rates.push(FindingRate { kind, novelty, extent, rate: of_class });
                 of_next_class = of_class;
             }

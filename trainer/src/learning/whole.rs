@@ -384,7 +384,8 @@ mod tests {
         let residuals: Vec<f32> = (1..=20_000).map(|number| -((number as f32) / 20_001.0).ln()).collect();
         let tail = error_tail(&residuals, 0.001);
         let over = residuals.iter().filter(|residual| tail.alarms(**residual)).count();
-        assert!((10..=30).contains(&over), "{over}");
+        // Twenty by the budget; fewer, since the tail is taken to be no lighter than SHAPE_MIN.
+        assert!((4..=20).contains(&over), "{over}");
         let few = error_tail(&residuals[..50], 0.001);
         assert!(residuals[..50].iter().all(|residual| !few.alarms(*residual)));
         assert!(error_tail(&[], 0.001).alarm.is_none());
