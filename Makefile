@@ -17,6 +17,7 @@ build: module ## Build dist/apiward and dist/apiward_filter.wasm
 	cargo build --release --locked --package apiward-trainer --bin apiward
 	mkdir -p dist
 	cp target/release/apiward dist/apiward
+	$(env) cp "$$ORT_DYLIB_PATH" dist/libonnxruntime.so
 
 module: setup
 	scripts/build-wasm

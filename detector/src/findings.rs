@@ -113,10 +113,11 @@ pub fn odd_route(kind: FindingKind, novelty: Novelty, observation: &Observation,
 /// The statistic over the findings of one detector: per field the strongest surprise −ln(rate) plus a quarter of the next
 /// ones, summed over the four strongest fields. 0 without findings.
 pub fn rule_statistic<'o>(odd: impl Iterator<Item = &'o Odd>, calibration: &Calibration) -> f32 {
-    let mut subjects: Vec<(Option<&(Location, String)>, Vec<f32>)> = Vec::new();
+    type Surprises = Vec<f32>;
+    let mut subjects: Vec<(&Option<(Location, String)>, Surprises)> = Vec::new();
     for finding in odd {
         let surprise = -calibration.rate(finding.kind, finding.novelty, finding.extent).ln();
-        let subject = finding.subject.as_ref();
+        let subject = &finding.subject;
         match subjects.iter_mut().find(|(known, _)| *known == subject) {
             Some((_, surprises)) => surprises.push(surprise),
             None => subjects.push((subject, vec![surprise])),

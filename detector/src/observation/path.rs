@@ -31,7 +31,7 @@ pub fn parse_target<'t>(target: &'t str, hasher: &KeyedHasher, budget: &mut Work
     let path = without_authority(full_path);
     let mut marks = PathMarks::default();
     let mut incomplete = false;
-    let looked_at = path.as_bytes().get(..limits::PATH_BYTES_MAX).unwrap_or_else(|| path.as_bytes());
+    let looked_at = path.as_bytes().get(..limits::PATH_BYTES_MAX).unwrap_or(path.as_bytes());
     marks.truncated = looked_at.len() < path.len();
 
     let mut texts: Vec<(String, u16)> = Vec::new();

@@ -234,9 +234,8 @@ fn extent_of(value: f64, usual: f64, padding: f64) -> u8 {
 /// (`A`, `a`, `Aa`, `u`) separated by single blanks counts once.
 pub fn fold_pattern(pattern: &str) -> String {
     let mut folded = String::with_capacity(pattern.len());
-    let mut words = pattern.split('_').peekable();
     let mut last_was_word = false;
-    while let Some(word) = words.next() {
+    for word in pattern.split('_') {
         let is_word = !word.is_empty() && word.chars().all(|sign| matches!(sign, 'A' | 'a' | 'u'));
         if is_word && last_was_word {
             continue;
