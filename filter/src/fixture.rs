@@ -2,12 +2,13 @@
 //! and `email`. Routes and unknown fields alarm; nothing else is armed and there is no network.
 
 use apiward_detector::bundle::{BUNDLE_SCHEMA, Bundle, Manifest, Policy, SecretKey, seal};
-use apiward_detector::calibration::{Calibration, RuleTail};
+use apiward_detector::calibration::{Calibration, EXTENTS, FindingRate, RuleTail};
 use apiward_detector::exchange::{Exchange, Request};
 use apiward_detector::hashing::KeyedHasher;
 use apiward_detector::observation::{Location, Observation, Observer};
 use apiward_detector::profile::{EndpointProfile, FeatureScale, FieldProfile, Novelty, feature_count};
 use apiward_detector::route::{Endpoint, HostRoutes, RouteNode, RouteTable, endpoint_id};
+use apiward_detector::verdict::{DetectorKind, FindingKind};
 use serde_json::{Value, json};
 
 use crate::config::{FilterPolicy, compile};
@@ -65,7 +66,7 @@ pub fn bundle(serial: u64) -> Bundle {
         profiles: vec![profile(&request("GET", "/items", b"")), profile(&known_user())],
         calibration: Calibration {
             exchanges: 1000,
-            rate_floor: 1e-4,
+            rates: route_rates(),
             route: [armed(), armed(), armed()],
             ..Calibration::default()
         },
@@ -81,6 +82,17 @@ pub fn sealed(serial: u64) -> Vec<u8> {
 
 pub fn users_endpoint_id() -> u64 {
     endpoint_id(HOST, "POST", "/users")
+}
+
+/// Findings of the route detector are rare, however new and far out.
+fn route_rates() -> Vec<FindingRate> {
+    let kinds = FindingKind::ALL.into_iter().filter(|kind| kind.detector() == DetectorKind::Route);
+    kinds
+        .flat_map(|kind| (0..Novelty::CLASSES as u8).map(move |class| (kind, Novelty(class))))
+        .flat_map(|(kind, novelty)| {
+            (0..EXTENTS as u8).map(move |extent| FindingRate { kind, novelty, extent, rate: 1e-4 })
+        })
+        .collect()
 }
 
 fn known_user() -> Observation {

@@ -143,4 +143,21 @@ mod tests {
             assert!(parts.iter().all(|part| part.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')));
         }
     }
+
+    #[test]
+    fn every_metric_and_its_label_is_explained_to_the_user() {
+        let guide = include_str!("../../envoy/README.md");
+        let bootstrap = include_str!("../../envoy/envoy.yaml");
+        for metric in Metric::ALL {
+            let mut parts = metric.name().split('.');
+            let name = parts.next().unwrap();
+            let line = guide.lines().find(|line| line.contains(&format!("`{name}`")));
+            let line = line.unwrap_or_else(|| panic!("{name} is missing in envoy/README.md"));
+            let (Some(label), Some(value)) = (parts.next(), parts.next()) else { continue };
+            assert!(line.contains(&format!("`{label}`")) && line.contains(value), "{}", metric.name());
+            let expression =
+                format!("{{tag_name: {label}, regex: '^wasmcustom\\.apiward_\\w+(\\.{label}\\.(\\w+))$'}}");
+            assert!(bootstrap.contains(&expression), "{label} is missing in envoy/envoy.yaml");
+        }
+    }
 }

@@ -26,7 +26,11 @@ impl Context for Root {
 
 impl RootContext for Root {
     fn on_configure(&mut self, _size: usize) -> bool {
-        match Worker::configure(&Envoy, &Envoy.configuration()) {
+        let configuration = Envoy.configuration();
+        if self.worker.as_ref().is_some_and(|worker| worker.is_configured_by(&configuration)) {
+            return true;
+        }
+        match Worker::configure(&Envoy, &configuration) {
             Ok(worker) => {
                 self.worker = Some(worker);
                 true

@@ -65,6 +65,7 @@ impl Shared {
 
 /// One worker's root of all exchanges.
 pub struct Worker {
+    configuration: Vec<u8>,
     shared: Rc<Shared>,
     poller: BundlePoller,
     sender: TelemetrySender,
@@ -83,7 +84,13 @@ impl Worker {
         let sender = TelemetrySender::new(id, seed.rotate_left(16));
         let shared = Rc::new(Shared::new(policy, Metrics::define(host), seed.rotate_left(32)));
         host.set_tick_period(limits::TICK_MS);
-        Ok(Self { shared, poller, sender })
+        Ok(Self { configuration: configuration.to_vec(), shared, poller, sender })
+    }
+
+    /// Whether this is the configuration it was made from. Envoy configures a root anew when anything else of its listener
+    /// changes; model and buffer should outlive that.
+    pub fn is_configured_by(&self, configuration: &[u8]) -> bool {
+        self.configuration == configuration
     }
 
     /// The beginning of an exchange.
@@ -102,11 +109,7 @@ impl Worker {
             self.adopt(host, candidate, now_ms);
         }
         self.poller.tick(host, &self.shared.policy, &self.shared.metrics, now_ms);
-        let bundle = self.bundle();
-        let Self { shared, sender, .. } = self;
-        shared.with_telemetry(|buffer| {
-            sender.tick(host, &shared.policy, &shared.metrics, buffer, bundle, now_ms);
-        });
+        self.send(host, now_ms);
     }
 
     /// Takes the answer to a call of this worker.
@@ -124,6 +127,16 @@ impl Worker {
         let Self { shared, sender, .. } = self;
         shared.with_telemetry(|buffer| {
             sender.settle(host, &shared.metrics, buffer, token, status, retry_after.as_deref(), now_ms)
+        });
+        // Under load the next batch is full already; waiting for the tick would make the tick the limit of what can be sent.
+        self.send(host, now_ms);
+    }
+
+    fn send(&mut self, host: &dyn Host, now_ms: u64) {
+        let bundle = self.bundle();
+        let Self { shared, sender, .. } = self;
+        shared.with_telemetry(|buffer| {
+            sender.tick(host, &shared.policy, &shared.metrics, buffer, bundle, now_ms);
         });
     }
 

@@ -127,6 +127,37 @@ fn the_published_schema_is_that_of_the_code() {
     assert_eq!(published, text, "run the test with UPDATE_GOLDEN=1 and commit filter/config.schema.json");
 }
 
+#[test]
+fn every_key_is_explained_to_the_user() {
+    let guide = include_str!("../../../envoy/README.md");
+    let schema = serde_json::to_value(schemars::schema_for!(Configuration)).unwrap();
+    let keys = |object: &Value| -> Vec<String> {
+        object["properties"].as_object().unwrap().keys().map(|key| format!("{key}`")).collect()
+    };
+    for key in [&schema, &schema["$defs"]["TrainerConnection"], &schema["$defs"]["TelemetryLimits"]].map(keys).concat()
+    {
+        if key != "trainer`" && key != "telemetry`" {
+            assert!(guide.contains(&key), "`{key} is missing in envoy/README.md");
+        }
+    }
+}
+
+#[test]
+fn the_configuration_of_the_bootstrap_is_accepted_once_its_secrets_are_filled_in() {
+    let bootstrap = include_str!("../../../envoy/envoy.yaml");
+    let block: String = bootstrap
+        .lines()
+        .skip_while(|line| line.trim() != "value: |")
+        .skip(1)
+        .take_while(|line| !line.trim_start().starts_with('#'))
+        .collect();
+    let mut configuration: Value = serde_json::from_str(&block).unwrap();
+    assert!(compile(configuration.to_string().as_bytes()).is_err(), "placeholders are no keys");
+    configuration["trainer"]["token"] = json!("t0k3n");
+    configuration["public_keys"] = minimal()["public_keys"].clone();
+    compile(configuration.to_string().as_bytes()).unwrap();
+}
+
 proptest! {
     #[test]
     fn any_bytes_are_refused_or_compiled_without_a_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {

@@ -237,14 +237,17 @@ impl ExchangeFlow {
             reconstruction_errors: Vec::new(),
             blocked: false,
             finished: false,
-            captured: policy.capture.then(|| Exchange { at_ms, caller, request, response: None }),
+            captured: policy.capture.then_some(Exchange { at_ms, caller, request, response: None }),
             shown: Shown::default(),
         }
     }
 
     fn body_verdict(&mut self, host: &dyn Host) -> Flow {
         self.judge_body(host);
-        if self.is_to_be_blocked() {
+        // What has passed cannot be refused any more: a stream that was not held back, or a request already answered.
+        let is_refusable =
+            self.progress.as_ref().is_some_and(|progress| progress.may_hold_back && progress.response.is_none());
+        if is_refusable && self.is_to_be_blocked() {
             return self.refuse(host, Problem::Anomalous, Metric::BlockedBody);
         }
         Flow::Continue

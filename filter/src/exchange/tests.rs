@@ -216,7 +216,23 @@ fn streams_that_both_sides_write_are_not_held_back() {
         let mut flow = ExchangeFlow::new(Rc::clone(&proxy.shared));
         assert_eq!(flow.request_headers(&proxy.host, false), Flow::Continue);
         assert_eq!(proxy.body(&mut flow, b"part", false), Flow::Continue, "{more:?}");
+        assert_eq!(proxy.body(&mut flow, BAD_USER, true), Flow::Continue, "{more:?}");
+        assert!(proxy.host.responses.borrow().is_empty(), "what has passed cannot be refused");
     }
+}
+
+#[test]
+fn a_request_that_the_upstream_answered_before_its_body_ended_is_not_answered_twice() {
+    let proxy = Proxy::judging(json!({"mode": "enforce"}));
+    let mut flow = proxy.flow("POST", "/users", &[]);
+    flow.request_headers(&proxy.host, false);
+    assert_eq!(proxy.body(&mut flow, &BAD_USER[..20], false), Flow::Pause);
+    *proxy.host.response_headers.borrow_mut() = headers(&[(":status", "413")]);
+    flow.response_headers(&proxy.host, false);
+    assert_eq!(proxy.body(&mut flow, BAD_USER, true), Flow::Continue);
+    assert!(proxy.host.responses.borrow().is_empty());
+    flow.finish(&proxy.host);
+    assert!(proxy.sent().records[0].verdict.as_ref().unwrap().anomalous);
 }
 
 #[test]

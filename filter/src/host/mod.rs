@@ -131,3 +131,38 @@ pub fn header_text<'h>(headers: &'h HeaderMap, name: &str) -> Option<std::borrow
         .find(|(header_name, _)| header_name.eq_ignore_ascii_case(name))
         .map(|(_, value)| String::from_utf8_lossy(value))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::{Path, PathBuf};
+
+    fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                sources(&path, found);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                found.push(path);
+            }
+        }
+    }
+
+    #[test]
+    fn one_file_names_the_host_calls_and_one_more_the_sdk() {
+        let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src"));
+        let mut files = vec![];
+        sources(root, &mut files);
+        let naming = |word: &str| -> Vec<String> {
+            let mut names: Vec<String> = files
+                .iter()
+                .filter(|path| fs::read_to_string(path).unwrap().contains(word))
+                .map(|path| path.strip_prefix(root).unwrap().to_string_lossy().into_owned())
+                .collect();
+            names.sort();
+            names
+        };
+        assert_eq!(naming(concat!("host", "calls::")), vec!["host/envoy.rs"]);
+        assert_eq!(naming(concat!("proxy_", "wasm::")), vec!["host/envoy.rs", "proxy.rs"]);
+    }
+}

@@ -101,13 +101,13 @@ impl TelemetryBuffer {
     }
 
     /// Records waiting.
-    pub fn len(&self) -> usize {
+    pub fn records_waiting(&self) -> usize {
         self.flagged.records.len() + self.normal.records.len()
     }
 
     /// Whether a whole batch waits.
     pub fn batch_is_full(&self) -> bool {
-        self.len() >= self.limits.batch_records_max || self.bytes() >= limits::TELEMETRY_BATCH_BYTES_MAX
+        self.records_waiting() >= self.limits.batch_records_max || self.bytes() >= limits::TELEMETRY_BATCH_BYTES_MAX
     }
 
     /// Counts an exchange and keeps its record, unless it is normal and sampled out.
@@ -198,7 +198,7 @@ impl TelemetryBuffer {
 
     /// How many normal exchanges one kept record stands for: 1 up to half of the buffer, 4 up to three quarters, then 16.
     fn normal_sampling(&self) -> u64 {
-        let records = self.len() as f64 / self.limits.buffer_records_max as f64;
+        let records = self.records_waiting() as f64 / self.limits.buffer_records_max as f64;
         let bytes = self.bytes() as f64 / limits::TELEMETRY_BUFFER_BYTES_MAX as f64;
         match records.max(bytes) {
             fill if fill < 0.5 => 1,
@@ -210,7 +210,9 @@ impl TelemetryBuffer {
     /// Drops the oldest normal records, then the oldest flagged ones, until the buffer is within its limits.
     fn make_room(&mut self) -> u64 {
         let mut dropped = 0;
-        while self.len() > self.limits.buffer_records_max || self.bytes() > limits::TELEMETRY_BUFFER_BYTES_MAX {
+        while self.records_waiting() > self.limits.buffer_records_max
+            || self.bytes() > limits::TELEMETRY_BUFFER_BYTES_MAX
+        {
             if self.normal.pop().or_else(|| self.flagged.pop()).is_none() {
                 break;
             }

@@ -101,6 +101,14 @@ fn a_wrong_configuration_is_refused_by_key() {
 }
 
 #[test]
+fn a_worker_knows_its_own_configuration() {
+    let proxy = Proxy::start(1);
+    let worker = &proxy.workers[0].1;
+    assert!(worker.is_configured_by(fixture::configuration().to_string().as_bytes()));
+    assert!(!worker.is_configured_by(fixture::changed(json!({"mode": "enforce"})).to_string().as_bytes()));
+}
+
+#[test]
 fn one_worker_polls_and_all_get_the_bundle() {
     let mut proxy = Proxy::start(3);
     proxy.tick();
@@ -269,4 +277,26 @@ fn senders_differ_and_tell_which_bundle_they_use() {
     assert_eq!(batches.len(), 2);
     assert_ne!(batches[0].sender, batches[1].sender);
     assert!(batches.iter().all(|batch| batch.bundle.as_ref().unwrap().serial == 5));
+}
+
+#[test]
+fn a_full_batch_follows_the_last_one_at_once() {
+    let proxy = Proxy::start(1);
+    let (host, mut worker) = Proxy::worker(&proxy.shared, 7);
+    let batch_records = worker.shared().policy().telemetry.batch_records_max;
+    *host.request_headers.borrow_mut() = crate::host::fake::headers(&[(":method", "GET"), (":path", "/items")]);
+    for _ in 0..2 * batch_records {
+        let mut flow = worker.exchange();
+        flow.request_headers(&host, true);
+        flow.finish(&host);
+    }
+    worker.tick(&host);
+    let mut sizes = vec![];
+    while let Some(call) = host.take_calls().into_iter().find(|call| call.method == "POST") {
+        sizes.push(Batch::decode(&call.body).unwrap().records.len());
+        host.pass(1);
+        host.answer(202, &[], b"");
+        worker.call_answered(&host, call.token);
+    }
+    assert_eq!(sizes, vec![batch_records; 2]);
 }

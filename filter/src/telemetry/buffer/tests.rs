@@ -55,7 +55,7 @@ fn a_batch_takes_flagged_records_first_and_no_more_than_its_limit() {
     assert_eq!(content.records.len(), 10);
     assert!(content.records[..4].iter().all(|record| record.verdict.as_ref().unwrap().anomalous));
     assert_eq!(content.counts, vec![EndpointCount { endpoint: "GET /x".into(), exchanges: 20, anomalous: 4 }]);
-    assert_eq!(buffer.len(), 10);
+    assert_eq!(buffer.records_waiting(), 10);
     assert!(buffer.take().counts.is_empty());
 }
 
@@ -69,7 +69,7 @@ fn under_pressure_normal_records_go_first_and_flagged_ones_stay() {
     for _ in 0..16 {
         dropped += buffer.admit(record("GET /x", true), None).dropped;
     }
-    assert_eq!(buffer.len(), 16);
+    assert_eq!(buffer.records_waiting(), 16);
     assert_eq!(buffer.flagged.records.len(), 16);
     let content = buffer.take();
     assert_eq!(content.records_dropped, dropped);
@@ -193,9 +193,9 @@ proptest! {
         for anomalous in &flags {
             let admitted = buffer.admit(record("GET /x", *anomalous), None);
             lost += admitted.dropped + u64::from(admitted.sampled_out);
-            prop_assert!(buffer.len() <= 32);
+            prop_assert!(buffer.records_waiting() <= 32);
         }
-        prop_assert_eq!(buffer.len() as u64 + lost, flags.len() as u64);
+        prop_assert_eq!(buffer.records_waiting() as u64 + lost, flags.len() as u64);
         let counts = buffer.take().counts;
         prop_assert_eq!(counts[0].exchanges, flags.len() as u64);
         prop_assert_eq!(counts[0].anomalous, flags.iter().filter(|anomalous| **anomalous).count() as u64);
