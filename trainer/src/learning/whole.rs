@@ -214,13 +214,7 @@ fn feature_scale(sorted: &[f32], pooled: f32, floor: f32) -> FeatureScale {
 
 /// Typical spread of a feature within an endpoint: the median over endpoints.
 fn pooled_spread(samples: &[Vec<Vec<f32>>], feature: usize) -> f32 {
-    let mut spreads: Vec<f32> = samples
-        .iter()
-        .filter(|endpoint| endpoint[feature].len() > 1)
-        .map(|endpoint| spread(&endpoint[feature]))
-        .collect();
-    spreads.sort_by(f32::total_cmp);
-    quantile(&spreads, 0.5)
+    median_spread(samples.iter().map(|endpoint| &endpoint[feature]))
 }
 
 /// Robust standard deviation: the larger of what the quartiles and what the outer twentieths tell of a normal distribution.
@@ -319,17 +313,19 @@ fn learn_error_scales(
         own.0.sort_by(f32::total_cmp);
         own.1.sort_by(f32::total_cmp);
     }
-    let pooled = |of: fn(&(Vec<f32>, Vec<f32>)) -> &Vec<f32>| {
-        let mut spreads: Vec<f32> =
-            errors.iter().map(of).filter(|values| values.len() > 1).map(|values| spread(values)).collect();
-        spreads.sort_by(f32::total_cmp);
-        quantile(&spreads, 0.5)
-    };
-    let (pooled_error, pooled_baseline) = (pooled(|both| &both.0), pooled(|both| &both.1));
+    let pooled_error = median_spread(errors.iter().map(|(network, _)| network));
+    let pooled_baseline = median_spread(errors.iter().map(|(_, baseline)| baseline));
     for (profile, (errors, baseline)) in profiles.iter_mut().zip(&errors) {
         profile.errors[at] = error_scale(errors, pooled_error);
         profile.baseline_errors[at] = error_scale(baseline, pooled_baseline);
     }
+}
+
+/// The median over endpoints of the spread of their (sorted) values.
+fn median_spread<'v>(endpoints: impl Iterator<Item = &'v Vec<f32>>) -> f32 {
+    let mut spreads: Vec<f32> = endpoints.filter(|values| values.len() > 1).map(|values| spread(values)).collect();
+    spreads.sort_by(f32::total_cmp);
+    quantile(&spreads, 0.5)
 }
 
 fn error_scale(sorted: &[f32], pooled: f32) -> ErrorScale {
