@@ -16,7 +16,7 @@ const FAILED_SHARE: f64 = 0.5;
 /// Fewest distinct callers that see failures: what fails for one is not the service's state.
 const CALLERS_MIN: usize = 3;
 /// Callers that are listed per slot and endpoint; the count of an incident's callers is exact up to here.
-pub const CALLERS_COUNTED: i32 = 1000;
+pub const CALLERS_COUNTED: u16 = 1000;
 /// With fewer failures, no window can be over its threshold.
 pub const FAILURES_MIN: i64 = 6;
 
@@ -35,6 +35,56 @@ pub struct Slot {
     pub failed_callers: Vec<i64>,
     pub first_failure: Option<OffsetDateTime>,
     pub last_failure: Option<OffsetDateTime>,
+}
+
+impl Slot {
+    /// Without exchanges.
+    pub fn new(number: i64, endpoint: Option<&str>) -> Self {
+        Self {
+            number,
+            endpoint: endpoint.map(str::to_owned),
+            exchanges: 0.0,
+            failed: 0.0,
+            failed_records: 0,
+            failed_callers: Vec::new(),
+            first_failure: None,
+            last_failure: None,
+        }
+    }
+
+    /// Counts an exchange of that weight.
+    pub fn add(&mut self, at: OffsetDateTime, weight: f64, failed: bool, caller: Option<i64>) {
+        self.exchanges += weight;
+        if !failed {
+            return;
+        }
+        self.failed += weight;
+        self.failed_records += 1;
+        self.first_failure = Some(self.first_failure.map_or(at, |first| first.min(at)));
+        self.last_failure = Some(self.last_failure.map_or(at, |last| last.max(at)));
+        if let Some(caller) = caller
+            && let Err(place) = self.failed_callers.binary_search(&caller)
+            && self.failed_callers.len() < usize::from(CALLERS_COUNTED)
+        {
+            self.failed_callers.insert(place, caller);
+        }
+    }
+}
+
+/// Whether the slots of one host, a part of its traffic, may belong to an outage: at least half of what comes, to the host or
+/// to one of its endpoints, fails.
+pub fn is_suspicious(slots: &[Slot]) -> bool {
+    let mut endpoints: BTreeMap<Option<&str>, (f64, f64)> = BTreeMap::new();
+    let mut host = (0.0, 0.0);
+    for slot in slots {
+        let endpoint = endpoints.entry(slot.endpoint.as_deref()).or_default();
+        for (exchanges, failed) in [endpoint, &mut host] {
+            *exchanges += slot.exchanges;
+            *failed += slot.failed;
+        }
+    }
+    let mostly_fails = |(exchanges, failed): &(f64, f64)| *failed > 0.0 && *failed >= FAILED_SHARE * exchanges;
+    mostly_fails(&host) || endpoints.values().any(mostly_fails)
 }
 
 /// Most exchanges fail.
@@ -158,6 +208,25 @@ mod tests {
         check(&[slot(1, "GET /a", 40, 40, 2)]);
         check(&[slot(1, "GET /a", 40, 20, 9)]);
         check(&[]);
+    }
+
+    #[test]
+    fn single_failures_of_a_busy_host_are_not_suspicious() {
+        assert!(!is_suspicious(&[slot(1, "GET /a", 100, 3, 3), slot(1, "GET /b", 10, 4, 3)]));
+        assert!(is_suspicious(&[slot(1, "GET /a", 100, 3, 3), slot(1, "GET /b", 10, 5, 3)]));
+        assert!(!is_suspicious(&[slot(1, "GET /a", 100, 0, 0)]));
+    }
+
+    #[test]
+    fn a_slot_counts_weights_failures_and_distinct_callers() {
+        let at = OffsetDateTime::from_unix_timestamp(100).unwrap();
+        let mut counted = Slot::new(10, Some("GET /a"));
+        counted.add(at, 4.0, false, Some(1));
+        for caller in [7, 3, 7] {
+            counted.add(at, 1.0, true, Some(caller));
+        }
+        assert_eq!((counted.exchanges, counted.failed, counted.failed_records), (7.0, 3.0, 3));
+        assert_eq!(counted.failed_callers, [3, 7]);
     }
 
     #[test]

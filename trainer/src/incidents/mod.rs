@@ -18,43 +18,62 @@ const GAP: Duration = Duration::seconds(120);
 /// How far back from the latest failure of a transaction outages are looked for.
 const REACH: Duration = Duration::minutes(15);
 
-/// The failed exchanges of one host in a transaction.
-#[derive(Debug)]
-struct Failures {
-    count: i64,
-    earliest: OffsetDateTime,
-    latest: OffsetDateTime,
+/// The exchanges of one host in a transaction.
+#[derive(Debug, Default)]
+struct HostTraffic<'r> {
+    slots: BTreeMap<(i64, Option<&'r str>), Slot>,
+    /// When the first and the last failed.
+    failures: Option<(OffsetDateTime, OffsetDateTime)>,
 }
 
-/// Failures of some records by scope and host, in a fixed order so that transactions lock in the same one.
+/// The traffic of a transaction by scope and host, in a fixed order so that transactions lock in the same one.
 #[derive(Debug, Default)]
-pub struct FailedHosts<'r>(BTreeMap<(&'r str, &'r str), Failures>);
+pub struct Traffic<'r>(BTreeMap<(&'r str, &'r str), HostTraffic<'r>>);
 
-impl<'r> FailedHosts<'r> {
+impl<'r> Traffic<'r> {
     pub fn add(&mut self, stored: &StoredRecord<'r>) {
-        let observation = &stored.record.observation;
-        if !observation.response.as_ref().is_some_and(|response| response.is_server_failure()) {
-            return;
+        let record = stored.record;
+        let observation = &record.observation;
+        let host = self.0.entry((stored.scope, &observation.host)).or_default();
+        let endpoint = record.verdict.as_ref().map(|verdict| verdict.endpoint.as_str());
+        let number = stored.at.unix_timestamp().div_euclid(assessment::SLOT_S);
+        let slot = host.slots.entry((number, endpoint)).or_insert_with(|| Slot::new(number, endpoint));
+        let failed = observation.response.as_ref().is_some_and(|response| response.is_server_failure());
+        slot.add(stored.at, f64::from(record.weight), failed, record.caller.distinct_by().map(u64::cast_signed));
+        if failed {
+            let (first, last) = host.failures.unwrap_or((stored.at, stored.at));
+            host.failures = Some((first.min(stored.at), last.max(stored.at)));
         }
-        let failures = self.0.entry((stored.scope, &observation.host)).or_insert(Failures {
-            count: 0,
-            earliest: stored.at,
-            latest: stored.at,
-        });
-        failures.count += 1;
-        failures.earliest = failures.earliest.min(stored.at);
-        failures.latest = failures.latest.max(stored.at);
     }
 
     /// Opens or extends the incidents that the stored records, those of this transaction included, make up.
     ///
     /// # Errors
     /// When the database refuses.
-    pub async fn store(&self, connection: &mut PgConnection) -> sqlx::Result<()> {
-        for ((scope, host), failures) in &self.0 {
-            lock_in_transaction(connection, LockName::Incidents { scope, host }).await?;
-            if let Some(outage) = find_outage(connection, scope, host, failures).await? {
-                record(connection, scope, host, &outage, failures.count).await?;
+    pub async fn store(self, connection: &mut PgConnection) -> sqlx::Result<()> {
+        for ((scope, host), traffic) in self.0 {
+            let Some((earliest, latest)) = traffic.failures else {
+                continue;
+            };
+            let slots: Vec<Slot> = traffic.slots.into_values().collect();
+            // An outage fails most of what comes; single failures of a busy host cost nothing.
+            if !assessment::is_suspicious(&slots) {
+                continue;
+            }
+            let host = storable(host);
+            lock_in_transaction(connection, LockName::Incidents { scope, host: &host }).await?;
+            let new_failures = slots.iter().map(|slot| slot.failed_records).sum();
+            // While an incident goes on, a transaction that shows the outage by itself extends it: what is stored is looked
+            // through only when that is not enough.
+            if let Some(outage) = assessment::assess(&slots)
+                && extend(connection, scope, &host, &outage, new_failures).await?
+            {
+                continue;
+            }
+            if let Some(outage) = find_outage(connection, scope, &host, earliest, latest).await?
+                && !extend(connection, scope, &host, &outage, new_failures).await?
+            {
+                open(connection, scope, &host, &outage).await?;
             }
         }
         Ok(())
@@ -65,17 +84,18 @@ async fn find_outage(
     connection: &mut PgConnection,
     scope: &str,
     host: &str,
-    failures: &Failures,
+    earliest: OffsetDateTime,
+    latest: OffsetDateTime,
 ) -> sqlx::Result<Option<Outage>> {
-    let from = failures.earliest.max(failures.latest - REACH) - WINDOW;
-    let to = failures.latest + WINDOW;
-    // The index of failures answers this cheaply; single failures of a busy host stop here.
+    let from = earliest.max(latest - REACH) - WINDOW;
+    let to = latest + WINDOW;
+    // The index of failures answers this cheaply.
     let enough: i64 = sqlx::query_scalar(
         "select count(*) from (select 1 from exchange_records
          where scope = $1 and host = $2 and failed and at >= $3 and at < $4 limit $5) as failures",
     )
     .bind(scope)
-    .bind(storable(host))
+    .bind(host)
     .bind(from)
     .bind(to)
     .bind(FAILURES_MIN)
@@ -94,11 +114,11 @@ async fn find_outage(
          group by 1, 2 order by 1",
     )
     .bind(scope)
-    .bind(storable(host))
+    .bind(host)
     .bind(from)
     .bind(to)
     .bind(assessment::SLOT_S)
-    .bind(assessment::CALLERS_COUNTED)
+    .bind(i32::from(assessment::CALLERS_COUNTED))
     .fetch_all(connection)
     .await?;
     let slots = rows
@@ -119,17 +139,15 @@ async fn find_outage(
     Ok(assessment::assess(&slots))
 }
 
-/// One incident at a time per host: an outage next to or within a known one extends it. Each failure counts once: an incident
-/// begins with all that the outage has, later transactions add their own.
-async fn record(
+/// Adds an outage next to or within a known incident to it: a host has one at a time. Each failure counts once: an incident
+/// begins with all that the outage has, later transactions add their own. `false` when there is none.
+async fn extend(
     connection: &mut PgConnection,
     scope: &str,
     host: &str,
     outage: &Outage,
     new_failures: i64,
-) -> sqlx::Result<()> {
-    let host = storable(host);
-    let endpoint = outage.endpoint.as_deref().map_or_else(|| host.clone(), storable);
+) -> sqlx::Result<bool> {
     let extended = sqlx::query(
         "update detections set
              endpoint = case when endpoint = $3 then endpoint else host end,
@@ -142,28 +160,31 @@ async fn record(
              order by last_seen desc limit 1)",
     )
     .bind(scope)
-    .bind(&host)
-    .bind(&endpoint)
+    .bind(host)
+    .bind(affected(outage, host))
     .bind(new_failures)
     .bind(outage.callers)
     .bind(outage.first)
     .bind(outage.last)
     .bind(GAP.as_seconds_f64())
-    .execute(&mut *connection)
+    .execute(connection)
     .await?;
-    if extended.rows_affected() > 0 {
-        return Ok(());
-    }
-    tracing::warn!(scope, host, endpoint, reason = outage.reason(&endpoint), "an incident began");
+    Ok(extended.rows_affected() > 0)
+}
+
+async fn open(connection: &mut PgConnection, scope: &str, host: &str, outage: &Outage) -> sqlx::Result<()> {
+    let endpoint = affected(outage, host);
+    let reason = outage.reason(&endpoint);
+    tracing::warn!(scope, host, endpoint, reason, "an incident began");
     sqlx::query(
         "insert into detections (scope, kind, host, endpoint, finding_key, finding, phase, reason, exchanges, callers,
              score, first_seen, last_seen)
          values ($1, 'incident', $2, $3, 0, 'outage', 'response', $4, $5, $6, 1, $7, $8)",
     )
     .bind(scope)
-    .bind(&host)
+    .bind(host)
     .bind(&endpoint)
-    .bind(outage.reason(&endpoint))
+    .bind(&reason)
     .bind(outage.failures)
     .bind(outage.callers)
     .bind(outage.first)
@@ -171,4 +192,9 @@ async fn record(
     .execute(connection)
     .await?;
     Ok(())
+}
+
+/// What fails: one endpoint, or the host.
+fn affected(outage: &Outage, host: &str) -> String {
+    outage.endpoint.as_deref().map_or_else(|| host.to_owned(), storable)
 }

@@ -10,7 +10,7 @@ use sqlx::{PgConnection, PgPool};
 use time::OffsetDateTime;
 
 use crate::detections::Groups;
-use crate::incidents::FailedHosts;
+use crate::incidents::Traffic;
 use crate::storage::partitions;
 use crate::storage::records::{self, StoredRecord};
 
@@ -80,17 +80,17 @@ async fn store(
 ) -> anyhow::Result<()> {
     records::copy_records(connection, rows.iter().copied()).await?;
     let mut groups = Groups::default();
-    let mut failed = FailedHosts::default();
+    let mut traffic = Traffic::default();
     for stored in rows {
         groups.add(stored);
-        failed.add(stored);
+        traffic.add(stored);
     }
     reports::store_counts(connection, fresh).await.context("store the counts")?;
     reports::store_senders(connection, fresh).await.context("store what the senders use")?;
     reports::store_refusals(connection, fresh).await.context("store the refusals")?;
     reports::store_captures(connection, fresh, now).await.context("store the captures")?;
     groups.store(connection).await.context("group the detections")?;
-    failed.store(connection).await.context("look for incidents")
+    traffic.store(connection).await.context("look for incidents")
 }
 
 /// Takes the batch's key. Another transaction that holds it is waited for, so that a repeated batch is never stored twice.

@@ -13,7 +13,7 @@ fn settings(data_dir: &Path) -> ClusterSettings {
 }
 
 /// A data directory that an unprivileged account can enter.
-fn open_folder() -> tempfile::TempDir {
+pub fn open_folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o711)).unwrap();
     folder

@@ -1,5 +1,6 @@
 use nix::sys::signal::Signal;
 
+use crate::cluster::open_folder;
 use crate::harness::{FILTER, Trainer};
 use crate::program::Program;
 use crate::records::{batch, normal_traffic};
@@ -37,7 +38,7 @@ async fn what_was_accepted_is_stored_before_the_trainer_stops() {
 
 #[test]
 fn a_signal_ends_the_program_and_its_database_with_exit_code_0() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = open_folder();
     let data_dir = folder.path().join("data");
     for signal in [Signal::SIGTERM, Signal::SIGINT] {
         let mut program = Program::start(&data_dir);
@@ -52,7 +53,7 @@ fn a_signal_ends_the_program_and_its_database_with_exit_code_0() {
 
 #[test]
 fn a_killed_program_leaves_a_server_that_the_next_one_takes_over_with_its_data() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = open_folder();
     let mut killed = Program::start(folder.path());
     let models = killed.post("/v1/training-runs", "{\"scope\": \"shop\"}");
     assert!(models.contains("\"scope\":\"shop\""), "{models}");
