@@ -225,7 +225,7 @@ impl Exposure {
 }
 
 /// Per kind, novelty class and extent, the share of exposed exchanges with such a finding or one further out. What is new in
-/// a settled field is at least as rare as in one that still grows: each class is shrunk to the next, as if [`PRIOR_EXCHANGES`]
+/// a settled field is at least as rare as in one that still grows: each class is shrunk to the next, as if up to [`PRIOR_EXCHANGES`]
 /// exchanges had shown the rate of that one, and never gets a higher rate.
 fn finding_rates(judged: &[Judged], exposure: &Exposure) -> Vec<FindingRate> {
     let mut counts: BTreeMap<(FindingKind, Novelty, u8), usize> = BTreeMap::new();
@@ -245,11 +245,15 @@ fn finding_rates(judged: &[Judged], exposure: &Exposure) -> Vec<FindingRate> {
     for kind in FindingKind::ALL {
         for extent in 0..EXTENTS as u8 {
             let mut of_next_class = 1.0_f32;
+            let mut exposed_above = 0.0_f64;
             for novelty in (0..Novelty::CLASSES as u8).rev().map(Novelty) {
                 let count = counts.get(&(kind, novelty, extent)).copied().unwrap_or(0);
                 let exposed = exposure.0.get(&(kind, novelty)).copied().unwrap_or(0);
-                let prior = PRIOR_EXCHANGES * f64::from(of_next_class);
-                let shrunk = (count as f64 + prior) / (exposed as f64 + PRIOR_EXCHANGES);
+                // A prior that nothing was seen of weighs half an exchange.
+                let prior_weight = exposed_above.clamp(0.5, PRIOR_EXCHANGES);
+                let prior = prior_weight * f64::from(of_next_class);
+                let shrunk = (count as f64 + prior) / (exposed as f64 + prior_weight);
+                exposed_above += exposed as f64;
                 let of_class = (shrunk as f32).clamp(RATE_MIN, of_next_class.max(RATE_MIN));
                 rates.push(FindingRate { kind, novelty, extent, rate: of_class });
                 of_next_class = of_class;
