@@ -1,5 +1,6 @@
-//! End-to-end tests of apiward: the sample shop, its traffic, and a harness that runs every part for real.
+//! End-to-end tests of apiward: the sample shop, its traffic, a harness that runs every part for real, and the demo.
 
+pub mod demo;
 pub mod harness;
 pub mod shop;
 pub mod traffic;

@@ -160,6 +160,11 @@ impl Envoy {
         self.child.output()
     }
 
+    /// The last lines of that.
+    pub fn last_output(&self) -> String {
+        self.child.last_output()
+    }
+
     /// The value of a counter or gauge of the filter, such as `apiward_bundle_loads_total`; 0 for one that was never set.
     ///
     /// # Errors

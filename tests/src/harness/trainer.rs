@@ -8,6 +8,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
+use apiward_detector::bundle::PublicKey;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -131,6 +132,11 @@ impl Trainer {
         format!("http://{}", self.address)
     }
 
+    /// Checks its bundles.
+    pub fn public_key(&self) -> PublicKey {
+        self.secrets.signing.public()
+    }
+
     /// Asks as operator.
     pub fn operator(&self) -> &HttpClient {
         &self.operator
@@ -191,6 +197,11 @@ impl Trainer {
     /// All that it logged so far.
     pub fn log(&self) -> String {
         self.child.output()
+    }
+
+    /// The last lines of that.
+    pub fn last_output(&self) -> String {
+        self.child.last_output()
     }
 
     /// Stops it and its database.
