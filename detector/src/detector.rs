@@ -17,7 +17,7 @@ use crate::work::WorkBudget;
 /// Golden outputs agree when they differ by at most this plus this times their size.
 pub const GOLDEN_TOLERANCE: f32 = 1e-4;
 
-/// A loaded bundle, ready to judge. Loading is costly (networks are optimised, golden cases run): do it off the request path.
+/// A loaded bundle, ready to judge. Loading is costly (networks are checked and built, golden cases run): do it off the request path.
 #[derive(Debug)]
 pub struct Detector {
     bundle: Bundle,

@@ -2,8 +2,8 @@
 //!
 //! What a failing server answers is nobody's behaviour and is left out. A flagged exchange is learned from only when every
 //! one of its findings has support: enough established callers showed the same, successfully, over enough windows. Flagged
-//! exchanges without support stay out of fitting; a few of each caller stay in calibration, so that thresholds do not
-//! ratchet down with every training. No caller may make up more than its share.
+//! exchanges without support stay out of fitting; a few of each caller who is seldom flagged stay in calibration, so that
+//! thresholds do not ratchet down with every training. No caller may make up more than its share.
 
 use std::collections::{HashMap, HashSet};
 
@@ -16,6 +16,9 @@ use super::LearningSettings;
 const ESTABLISHED_EXCHANGES_MIN: u32 = 3;
 /// Flagged exchanges of one caller kept for calibration.
 const CALIBRATION_PER_CALLER_MAX: usize = 3;
+/// Share of a caller's exchanges that may be flagged for the flagged ones to count as false alarms; above it they are taken
+/// for what they look like, and have no say in thresholds.
+const CALIBRATION_FLAGGED_SHARE_MAX: f64 = 0.05;
 /// A caller may always have this many exchanges, whatever its share.
 const CALLER_EXCHANGES_FREE: usize = 200;
 
@@ -103,6 +106,7 @@ pub fn admit(records: Vec<ExchangeRecord>, has_parent: bool, settings: &Learning
     let mut admission = Admission { with_callers, first_training: !has_parent, ..Admission::default() };
     let needed = support_needed(with_callers, false, settings);
     let supported = supported_findings(&records, &needed);
+    let flagged_share = flagged_share_of_callers(&records);
     let share_max = caller_exchanges_max(&records, settings);
     let mut of_caller: HashMap<u64, usize> = HashMap::new();
     let mut calibration_of_caller: HashMap<Option<u64>, usize> = HashMap::new();
@@ -130,7 +134,10 @@ pub fn admit(records: Vec<ExchangeRecord>, has_parent: bool, settings: &Learning
             Judged::Flagged { for_calibration } => {
                 admission.excluded.flagged += 1;
                 let kept = calibration_of_caller.entry(caller).or_default();
-                if for_calibration && *kept < CALIBRATION_PER_CALLER_MAX {
+                let seldom_flagged = caller
+                    .and_then(|caller| flagged_share.get(&caller))
+                    .is_none_or(|share| *share <= CALIBRATION_FLAGGED_SHARE_MAX);
+                if for_calibration && seldom_flagged && *kept < CALIBRATION_PER_CALLER_MAX {
                     *kept += 1;
                     admission.calibration_only.push(record);
                 }
@@ -160,6 +167,18 @@ fn judged(record: &ExchangeRecord, supported: &HashSet<u64>) -> Judged {
     // A foreign value is what profiles and thresholds are for; an unknown route has no profile to calibrate.
     let for_calibration = verdict.findings.iter().all(|finding| finding.kind.detector() == DetectorKind::Profile);
     Judged::Flagged { for_calibration }
+}
+
+fn flagged_share_of_callers(records: &[ExchangeRecord]) -> HashMap<u64, f64> {
+    let mut counts: HashMap<u64, (u32, u32)> = HashMap::new();
+    for record in records {
+        if let Some(caller) = record.caller.distinct_by() {
+            let (flagged, all) = counts.entry(caller).or_default();
+            *flagged += u32::from(is_flagged(record));
+            *all += 1;
+        }
+    }
+    counts.into_iter().map(|(caller, (flagged, all))| (caller, f64::from(flagged) / f64::from(all))).collect()
 }
 
 /// Keys of findings that enough established callers share.
@@ -192,7 +211,8 @@ fn may_become_normal(kind: FindingKind) -> bool {
     matches!(kind.detector(), DetectorKind::Route | DetectorKind::Profile)
 }
 
-fn is_flagged(record: &ExchangeRecord) -> bool {
+/// Whether the filter flagged it.
+pub fn is_flagged(record: &ExchangeRecord) -> bool {
     record.verdict.as_ref().is_some_and(|verdict| verdict.anomalous)
 }
 

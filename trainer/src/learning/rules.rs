@@ -16,7 +16,7 @@ use apiward_detector::route::RouteTable;
 use apiward_detector::verdict::{DetectorKind, FindingKind};
 use serde::Serialize;
 
-use super::admission::{SupportCounter, SupportNeeded, succeeded};
+use super::admission::{SupportCounter, SupportNeeded, is_flagged, succeeded};
 use super::endpoint::{EndpointLearner, FieldKey};
 use super::novelty::NoveltyCounter;
 use super::report::wilson;
@@ -98,8 +98,11 @@ pub fn learn_rules(
             }
         };
         let is_admitted = |key: &FieldKey| admitted.contains(&(place.endpoint, key.clone()));
-        // Files without times repeat themselves; a repeated exchange would count as proof that nothing new comes.
-        let counts = number >= warm_up && (place.record.at_ms.is_some() || seen_before.insert(content_hash(place)));
+        // What was flagged and turned out to be a release was no false alarm. Files without times repeat themselves; a repeated
+        // exchange would count as proof that nothing new comes.
+        let counts = number >= warm_up
+            && !is_flagged(place.record)
+            && (place.record.at_ms.is_some() || seen_before.insert(content_hash(place)));
         if place.record.at_ms.is_none() {
             seen_before.insert(content_hash(place));
         }
@@ -275,8 +278,12 @@ fn calibrate(judged: &[Judged], exchanges: usize, budget: f64, calibration: &mut
     };
     let of_route = statistics(DetectorKind::Route, calibration);
     let of_profile = statistics(DetectorKind::Profile, calibration);
-    let route = rule_tail(&of_route, exchanges, budget * ROUTE_BUDGET_SHARE);
-    let profile = rule_tail(&of_profile, exchanges, budget * PROFILE_BUDGET_SHARE);
+    let route_budget = budget * ROUTE_BUDGET_SHARE;
+    let profile_budget = budget * PROFILE_BUDGET_SHARE;
+    // A new endpoint or parameter is news whether it turns out to be good or bad: only when it clearly comes too often for the
+    // budget does it stop alarming. A value has to be clearly rare.
+    let route = rule_tail(&of_route, exchanges, |alarms| wilson(alarms, exchanges).0 <= route_budget);
+    let profile = rule_tail(&of_profile, exchanges, |alarms| wilson(alarms, exchanges).1 <= profile_budget);
     let alarms = of_route
         .iter()
         .zip(&of_profile)
@@ -288,16 +295,11 @@ fn calibrate(judged: &[Judged], exchanges: usize, budget: f64, calibration: &mut
     alarms
 }
 
-/// The most alarms whose rate keeps the budget even at the upper end of its confidence interval; none where the exchanges are
-/// too few to tell.
-fn alarms_allowed(alarms_max: usize, exchanges: usize, budget: f64) -> usize {
-    (1..=alarms_max).take_while(|alarms| wilson(*alarms, exchanges).1 <= budget).last().unwrap_or(0)
-}
-
-fn rule_tail(statistics: &[f32], exchanges: usize, budget: f64) -> RuleTail {
+/// `keeps_budget` says whether that many alarms among the exchanges are acceptable; none always are.
+fn rule_tail(statistics: &[f32], exchanges: usize, keeps_budget: impl Fn(usize) -> bool) -> RuleTail {
     let mut sorted: Vec<f32> = statistics.iter().copied().filter(|statistic| *statistic > 0.0).collect();
     sorted.sort_by(f32::total_cmp);
-    let allowed = alarms_allowed(sorted.len(), exchanges, budget);
+    let allowed = (1..=sorted.len()).take_while(|alarms| keeps_budget(*alarms)).last().unwrap_or(0);
     let at_budget = sorted.len().checked_sub(allowed + 1).and_then(|place| sorted.get(place)).copied().unwrap_or(0.0);
     let mut survival = Vec::new();
     let stride = (sorted.len() / SURVIVAL_POINTS).max(1);
