@@ -15,6 +15,8 @@ const LOOK_EXCHANGES: u64 = 8;
 const CALM: Duration = Duration::from_millis(100);
 /// Nothing takes longer, unless it hangs.
 const SWAP_MAX: Duration = Duration::from_secs(180);
+/// Envoy's main thread has the filter too, and no exchanges.
+const MAIN_THREAD: u64 = 1;
 const BUNDLE_LOADS: &str = "apiward_bundle_loads_total";
 
 /// What a training run learned, and when it was in use.
@@ -47,10 +49,11 @@ pub struct Excluded {
 }
 
 impl Training {
-    /// Whether the model knows an endpoint of the shop.
+    /// Whether the model knows an endpoint of the shop. Where few values of a parameter exist, as for the shop's files, it may
+    /// have an endpoint for each.
     pub fn knows(&self, endpoint: Endpoint) -> bool {
         let label = format!("{} {}", endpoint.method(), without_names(endpoint.template()));
-        self.endpoints.contains(&label)
+        self.endpoints.iter().any(|known| is_or_is_one_of(known, &label))
     }
 }
 
@@ -82,7 +85,7 @@ impl Stage {
             anyhow::ensure!(started.elapsed() < SWAP_MAX, "no new model in Envoy after {} s", SWAP_MAX.as_secs());
             tokio::time::sleep(CALM).await;
         };
-        let loads = loads_before + u64::from(self.envoy.workers());
+        let loads = loads_before + u64::from(self.envoy.workers()) + MAIN_THREAD;
         self.envoy.until_metric(BUNDLE_LOADS, loads, SWAP_MAX).await?;
         let report = self.trainer.training_run(id).await?.report.context("the training run has no report")?;
         let training = Training {
@@ -129,4 +132,9 @@ fn without_names(template: &str) -> String {
     let components = template.split('/');
     let unnamed = components.map(|component| if component.contains('{') { "{}" } else { component });
     unnamed.collect::<Vec<_>>().join("/")
+}
+
+fn is_or_is_one_of(known: &str, label: &str) -> bool {
+    let (known, label): (Vec<&str>, Vec<&str>) = (known.split('/').collect(), label.split('/').collect());
+    known.len() == label.len() && known.iter().zip(label).all(|(known, label)| label == "{}" || *known == label)
 }

@@ -1,5 +1,7 @@
 //! Everything answers 503 for a while.
 
+use std::time::{Duration, Instant};
+
 use anyhow::Context as _;
 use apiward_detector::bundle::open;
 use time::OffsetDateTime;
@@ -10,7 +12,11 @@ use super::stage::Stage;
 use crate::shop::Release;
 use crate::traffic::Scenario;
 
-const EXCHANGES: u64 = 300;
+/// Longer than the minute over which the trainer looks at failures, for all before it went well.
+const LASTS: Duration = Duration::from_secs(75);
+/// Exchanges between two pauses.
+const BURST: u64 = 20;
+const PAUSE: Duration = Duration::from_secs(3);
 const SERVER_FAILURES: std::ops::Range<u16> = 500..600;
 
 /// What came of the outage.
@@ -37,9 +43,14 @@ impl Stage {
     pub async fn outage(&mut self, known: &Training) -> anyhow::Result<OutageFigures> {
         self.until_recorded().await?;
         let since = OffsetDateTime::now_utc();
-        self.narrator.say("the shop is down: everything answers 503");
+        self.narrator.say(format_args!("the shop is down: everything answers 503 for {} s", LASTS.as_secs()));
         self.shop.control().set_outage(true);
-        let sent = self.send_unjudged(&Scenario::normal(Release::Two), EXCHANGES).await?;
+        let mut exchanges = 0;
+        let began = Instant::now();
+        while began.elapsed() < LASTS {
+            exchanges += self.send_unjudged(&Scenario::normal(Release::Two), BURST).await?.len();
+            tokio::time::sleep(PAUSE).await;
+        }
         self.shop.control().set_outage(false);
         self.until_recorded().await?;
         let detections = self.detections_since(since).await?;
@@ -52,7 +63,7 @@ impl Stage {
         let new_endpoints =
             training.endpoints.iter().filter(|endpoint| !known.endpoints.contains(endpoint)).cloned().collect();
         Ok(OutageFigures {
-            exchanges: sent.len(),
+            exchanges,
             incidents,
             reason,
             callers_flagged,
