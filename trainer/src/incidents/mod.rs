@@ -18,6 +18,9 @@ const GAP: Duration = Duration::seconds(120);
 /// How far back from the latest failure of a transaction outages are looked for.
 const REACH: Duration = Duration::minutes(15);
 
+/// Latest records that are looked through, of a host so busy that the window has more: as many tell enough.
+const RECORDS_MAX: i64 = 20_000;
+
 /// The exchanges of one host in a transaction.
 #[derive(Debug, Default)]
 struct HostTraffic<'r> {
@@ -110,8 +113,9 @@ async fn find_outage(
              coalesce((array_agg(distinct distinct_caller) filter (where failed and distinct_caller is not null))[1:$6],
                  array[]::bigint[]),
              min(at) filter (where failed), max(at) filter (where failed)
-         from exchange_records where scope = $1 and host = $2 and at >= $3 and at < $4
-         group by 1, 2 order by 1",
+         from (select at, endpoint, weight, failed, distinct_caller from exchange_records
+             where scope = $1 and host = $2 and at >= $3 and at < $4 order by at desc limit $7) as recent
+         group by 1, 2",
     )
     .bind(scope)
     .bind(host)
@@ -119,6 +123,7 @@ async fn find_outage(
     .bind(to)
     .bind(assessment::SLOT_S)
     .bind(i32::from(assessment::CALLERS_COUNTED))
+    .bind(RECORDS_MAX)
     .fetch_all(connection)
     .await?;
     let slots = rows
@@ -140,7 +145,7 @@ async fn find_outage(
 }
 
 /// Adds an outage next to or within a known incident to it: a host has one at a time. Each failure counts once: an incident
-/// begins with all that the outage has, later transactions add their own. `false` when there is none.
+/// begins with those that were looked through, later transactions add their own. `false` when there is none.
 async fn extend(
     connection: &mut PgConnection,
     scope: &str,

@@ -66,7 +66,7 @@ impl FromRef<Service> for Arc<Tokens> {
 pub fn run(args: ServeArgs) -> anyhow::Result<()> {
     logging::begin(args.log_format, &args.log)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("start the runtime")?;
-    runtime.block_on(async {
+    let result = runtime.block_on(async {
         let stopping = CancellationToken::new();
         let signalled = stop_on_signal(stopping.clone())?;
         let running = tokio::select! {
@@ -76,7 +76,10 @@ pub fn run(args: ServeArgs) -> anyhow::Result<()> {
         let result = running.until_stopped().await;
         signalled.abort();
         result
-    })
+    });
+    // A training that does not heed the word to stop is left behind; its run is taken up again by the next trainer.
+    runtime.shutdown_background();
+    result
 }
 
 /// A started service.
