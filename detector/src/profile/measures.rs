@@ -32,7 +32,8 @@ impl FeatureUnit {
         match self {
             FeatureUnit::Bytes => 0.15,
             FeatureUnit::Count => 0.12,
-            FeatureUnit::Duration => 0.5,
+            // Load alone moves durations by an order of magnitude.
+            FeatureUnit::Duration => 2.0,
             FeatureUnit::Share => 0.08,
             FeatureUnit::Flag => 0.25,
             FeatureUnit::DayTime => 0.7,

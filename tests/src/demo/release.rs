@@ -2,7 +2,7 @@
 
 use super::attacks::AttackFigures;
 use super::learning::Training;
-use super::stage::{Judged, Stage};
+use super::stage::{Judged, PROMOTION_WINDOW, Stage};
 use super::story::FalseAlarms;
 use crate::shop::{Endpoint, Release};
 use crate::traffic::Scenario;
@@ -37,7 +37,9 @@ impl Stage {
     pub async fn second_release(&mut self) -> anyhow::Result<ReleaseFigures> {
         self.shop.control().set_release(Release::Two);
         self.narrator.say("release 2 of the shop: recommendations, and a quote before every checkout");
-        let before = self.send(&Scenario::normal(Release::Two), BEFORE_TRAINING).await?;
+        let mut before = self.send(&Scenario::normal(Release::Two), BEFORE_TRAINING / 2).await?;
+        tokio::time::sleep(PROMOTION_WINDOW).await;
+        before.extend(self.send(&Scenario::normal(Release::Two), BEFORE_TRAINING / 2).await?);
         let new_at_first = of_new_endpoints(&before);
         self.narrator
             .say(format_args!("{} of {} exchanges with new endpoints flagged as new", new_at_first.1, new_at_first.0));

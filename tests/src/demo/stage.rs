@@ -12,7 +12,7 @@ use crate::traffic::{self, ExchangeKind, HttpShop, Scenario, SentExchange};
 /// Visits in flight at once.
 const CONCURRENCY: usize = 8;
 /// The story takes minutes where real shops take weeks, so novelty is looked at in windows of seconds.
-const PROMOTION_WINDOW: &str = "2s";
+pub const PROMOTION_WINDOW: Duration = Duration::from_secs(2);
 const POLL_INTERVAL_MS: u64 = 1000;
 const FLUSH_INTERVAL_MS: u64 = 500;
 /// The verdict on the request, for whoever waits for a new model.
@@ -63,7 +63,10 @@ impl Stage {
         let secrets = Secrets::random()?;
         let shop = ShopServer::start(Release::One).await?;
         narrator.say(format_args!("the shop listens on http://{}", shop.address()));
-        let trainer = Trainer::builder(&secrets).flags(["--promotion-window", PROMOTION_WINDOW]).start().await?;
+        let trainer = Trainer::builder(&secrets)
+            .flags(["--promotion-window", &format!("{}s", PROMOTION_WINDOW.as_secs())])
+            .start()
+            .await?;
         narrator.say(format_args!("the trainer listens on {}, with a PostgreSQL of its own", trainer.url()));
         let envoy = Envoy::builder(shop.address(), trainer.address(), &secrets)?
             .filter(&json!({

@@ -365,8 +365,10 @@ fn error_tail(residuals: &[f32], rate: f64) -> ErrorTail {
             .collect(),
     };
     let by_tail = tail.quantile(rate as f32);
-    // Where the budget cannot be checked against as few exchanges, nothing that was normal may alarm.
-    let alarm = if count * rate < 1.0 { by_tail.max(largest) } else { by_tail };
+    // Where the budget cannot be checked against as few exchanges, no more of them may alarm than the whole budget accepts.
+    let accepted = (count * rate * 3.0 / BUDGET_SHARE) as usize;
+    let almost_largest = sorted.iter().rev().nth(accepted).copied().unwrap_or(largest);
+    let alarm = if count * rate < 1.0 { by_tail.max(almost_largest) } else { by_tail };
     tail.alarm = Some(alarm);
     tail
 }
