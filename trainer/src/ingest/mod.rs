@@ -10,7 +10,7 @@ use std::time::Duration;
 use apiward_detector::limits::BATCH_BYTES_MAX;
 use apiward_detector::telemetry::{Batch, BatchError};
 use axum::Json;
-use axum::body::Bytes;
+use axum::body::{Bytes, HttpBody as _};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, header};
 use axum::routing::post;
@@ -59,10 +59,15 @@ async fn accept(
 }
 
 async fn read(request: Request) -> Result<Batch, Problem> {
-    let gzip = encoding(request.headers())?;
-    let body = axum::body::to_bytes(request.into_body(), SENT_BYTES_MAX).await.map_err(|_| {
-        Problem::TooLarge(format!("the body did not arrive whole or has more than {SENT_BYTES_MAX} bytes"))
-    })?;
+    let too_large =
+        || Problem::TooLarge(format!("the body did not arrive whole or has more than {SENT_BYTES_MAX} bytes"));
+    // What is announced too large is refused before it is sent.
+    if request.body().size_hint().lower() > SENT_BYTES_MAX as u64 {
+        return Err(too_large());
+    }
+    let (head, body) = request.into_parts();
+    let body = axum::body::to_bytes(body, SENT_BYTES_MAX).await.map_err(|_| too_large())?;
+    let gzip = encoding(&head.headers)?;
     // Decoding a full batch takes milliseconds: not on a thread that serves connections.
     let decoded = tokio::task::spawn_blocking(move || decode(&body, gzip)).await;
     decoded.map_err(|error| Problem::Internal(anyhow::Error::new(error).context("decode a batch")))?
