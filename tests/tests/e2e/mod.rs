@@ -12,7 +12,7 @@ pub use echo_service::EchoService;
 pub use hostile_trainer::HostileTrainer;
 pub use learning::{Learned, capture, captures_of, learn};
 pub use notes::{Client, NoteRequest, Reply, honest_requests};
-pub use verdict::{VERDICT_HEADER, assert_judged_on_all_workers, serial_of, until_judged_on_all_workers};
+pub use verdict::{VERDICT_HEADER, assert_judged_on_all_workers, serial_of, until_in_use, until_judged_on_all_workers};
 
 use std::time::{Duration, Instant};
 

@@ -55,14 +55,14 @@ pub async fn assert_judged_on_all_workers(envoy: &Envoy, trainer: &HostileTraine
     anyhow::bail!("only {} of {} workers judge", senders.len(), envoy.workers())
 }
 
-/// The same once the model has come to all workers.
+/// Waits until the model of this serial answers on many connections in a row, which the system spreads over the workers.
 ///
 /// # Errors
 /// When it does not come.
-pub async fn until_judged_on_all_workers(envoy: &Envoy, trainer: &HostileTrainer, serial: u64) -> anyhow::Result<()> {
+pub async fn until_in_use(envoy: &Envoy, serial: u64) -> anyhow::Result<()> {
     let client = Client::with_new_connections(envoy);
     until(&format!("a model of serial {serial}"), async || {
-        for _ in 0..2 * ROUND_CONNECTIONS {
+        for _ in 0..3 * ROUND_CONNECTIONS {
             let reply = client.send(&NoteRequest::get("/api/backup/database")).await?;
             if serial_of(&reply.headers) != Some(serial) {
                 return Ok(None);
@@ -70,6 +70,14 @@ pub async fn until_judged_on_all_workers(envoy: &Envoy, trainer: &HostileTrainer
         }
         Ok(Some(()))
     })
-    .await?;
+    .await
+}
+
+/// Waits until the model has come to all workers, and has each of them judge with it.
+///
+/// # Errors
+/// When it does not come or judges otherwise than [`assert_judged_on_all_workers`] expects.
+pub async fn until_judged_on_all_workers(envoy: &Envoy, trainer: &HostileTrainer, serial: u64) -> anyhow::Result<()> {
+    until_in_use(envoy, serial).await?;
     assert_judged_on_all_workers(envoy, trainer, serial).await
 }
