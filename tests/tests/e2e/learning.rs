@@ -48,6 +48,9 @@ impl Learned {
     }
 }
 
+/// Bytes of bodies sent before their captures are waited for.
+const PORTION_BYTES: usize = 1024 * 1024;
+
 /// Sends requests through an Envoy that captures, and waits until the trainer has them all.
 ///
 /// # Errors
@@ -58,10 +61,20 @@ pub async fn capture(
     requests: &[NoteRequest],
 ) -> anyhow::Result<Vec<CapturedExchange>> {
     let client = Client::new(envoy);
-    for request in requests {
+    let mut captures = Vec::with_capacity(requests.len());
+    let mut portion = Vec::new();
+    let mut portion_bytes = 0;
+    for (number, request) in requests.iter().enumerate() {
         client.send(request).await?;
+        portion.push(request.id);
+        portion_bytes += request.body.len();
+        // A worker keeps only so many bytes of captures until they are sent.
+        if portion_bytes >= PORTION_BYTES || number + 1 == requests.len() {
+            captures.extend(captures_of(trainer, portion.drain(..)).await?);
+            portion_bytes = 0;
+        }
     }
-    captures_of(trainer, requests.iter().map(|request| request.id)).await
+    Ok(captures)
 }
 
 /// Waits until the trainer has the captures of these requests.
