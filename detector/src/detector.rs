@@ -10,9 +10,12 @@ use crate::observation::{Location, Observation};
 use crate::profile::{
     EndpointProfile, FEATURES, FeatureUnit, baseline_statistic, feature_count, features_of, visible_in,
 };
-use crate::route::{Endpoint, RouteMatch, RouteNode, RouteTable, canonical_path};
+use crate::route::{Endpoint, RouteMatch, canonical_path};
 use crate::verdict::{DetectorKind, DetectorScores, Finding, FindingKind, Verdict};
 use crate::work::WorkBudget;
+
+/// Known operations that a reason names.
+const OPERATIONS_NAMED_MAX: usize = 4;
 
 /// Golden outputs agree when they differ by at most this plus this times their size.
 pub const GOLDEN_TOLERANCE: f32 = 1e-4;
@@ -129,6 +132,17 @@ impl Detector {
                 let reason =
                     format!("method {} never seen on {template}, only {}", observation.method, methods.join(", "));
                 self.judge_unknown(observation, FindingKind::UnknownMethod, reason, previous)
+            }
+            RouteMatch::AwaitsOperation => self.judge_later(observation, previous),
+            RouteMatch::UnknownOperation { template, operations } => {
+                let known = operations.iter().take(OPERATIONS_NAMED_MAX).copied().collect::<Vec<_>>().join(", ");
+                let asked = observation.operation.as_deref().unwrap_or("without a name");
+                let reason = format!(
+                    "operation {asked} never seen on {} {template}, only {known}{}",
+                    observation.method,
+                    if operations.len() > OPERATIONS_NAMED_MAX { ", …" } else { "" }
+                );
+                self.judge_unknown(observation, FindingKind::UnknownOperation, reason, previous)
             }
             RouteMatch::UnknownPath { near_miss } => {
                 let path = canonical_path(&observation.components);
@@ -259,6 +273,18 @@ impl Detector {
         WholeJudgement { error: Some(reconstruction.error), score, baseline_score, finding }
     }
 
+    /// The path is known, and which endpoint it is the body tells: nothing can be said yet.
+    fn judge_later(&self, observation: &Observation, previous: Option<&Verdict>) -> Judgement {
+        let label = format!("{} {}", observation.method, canonical_path(&observation.components));
+        let scores = DetectorScores { route: Some(0.0), ..DetectorScores::default() };
+        Judgement {
+            verdict: verdict(observation.phase, None, label, scores, Vec::new(), previous),
+            reconstruction_error: None,
+            reconstruction_score: None,
+            baseline_score: None,
+        }
+    }
+
     fn judge_unknown(
         &self,
         observation: &Observation,
@@ -327,9 +353,11 @@ impl Observation {
         earlier.phase = phase.min(self.phase);
         if earlier.phase < Phase::Response {
             earlier.response = None;
+            earlier.response_fields = Vec::new();
         }
         if earlier.phase < Phase::Body {
             earlier.body = Default::default();
+            earlier.operation = None;
             earlier.fields.retain(|field| matches!(field.location, Location::Path | Location::Query));
         }
         earlier
@@ -457,40 +485,12 @@ fn times(ratio: f32, more: &str, less: &str) -> String {
 /// The parts must fit together before anything indexes into them.
 fn check_structure(bundle: &Bundle) -> Result<(), BundleError> {
     let broken = |what: &str| Err(BundleError::Payload(what.to_owned()));
-    let RouteTable { hosts, endpoints } = &bundle.routes;
-    if endpoints.len() != bundle.profiles.len() {
+    if bundle.routes.endpoints.len() != bundle.profiles.len() {
         return broken("it has not one profile per endpoint");
     }
-    if !hosts.is_sorted_by(|one, next| one.host < next.host) {
-        return broken("its hosts are not sorted");
-    }
-    for host in hosts {
-        check_node(&host.root, endpoints.len(), 0)?;
-    }
+    bundle.routes.check().or_else(broken)?;
     if bundle.profiles.iter().any(|profile| profile.features.len() != feature_count()) {
         return broken("a profile has another number of features than the schema");
     }
     Ok(())
-}
-
-fn check_node(node: &RouteNode, endpoints: usize, depth: usize) -> Result<(), BundleError> {
-    let broken = |what: &str| Err(BundleError::Payload(what.to_owned()));
-    if depth > limits::PATH_COMPONENTS_MAX {
-        return broken("its route table is too deep");
-    }
-    if !node.words.is_sorted_by(|(one, _), (next, _)| one < next)
-        || !node.methods.is_sorted_by(|(one, _), (next, _)| one < next)
-    {
-        return broken("its route table is not sorted");
-    }
-    if node.methods.iter().any(|(_, index)| *index as usize >= endpoints) {
-        return broken("its route table names an endpoint that is not there");
-    }
-    for (_, child) in &node.words {
-        check_node(child, endpoints, depth + 1)?;
-    }
-    match &node.parameter {
-        Some(parameter) => check_node(&parameter.node, endpoints, depth + 1),
-        None => Ok(()),
-    }
 }

@@ -21,6 +21,8 @@ pub struct Caller {
     pub verified: bool,
     /// The address of the trusted hop, without a port.
     pub address: Option<String>,
+    /// Of what kinds it is, see [`crate::observation::Observation::caller_kinds`].
+    pub kinds: Vec<String>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,6 +46,8 @@ pub struct Response {
     /// `grpc-status` from headers or trailers.
     pub grpc_status: Option<u16>,
     pub headers: Vec<(String, String)>,
+    /// What was read of the body.
+    pub body: Vec<u8>,
     /// Body bytes sent to the caller.
     pub bytes: Option<u64>,
     /// From the first byte of the request to the last of the response, microseconds.

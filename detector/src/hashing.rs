@@ -18,9 +18,11 @@ pub enum Purpose {
     Address,
     Network,
     Login,
+    /// Values of fields, path components and responses alike, so that an identifier is recognised where it comes back.
     Value,
-    Component,
     FieldName,
+    /// A role or scope whose name is no static word.
+    CallerKind,
 }
 
 impl Purpose {
@@ -30,8 +32,8 @@ impl Purpose {
         Purpose::Network,
         Purpose::Login,
         Purpose::Value,
-        Purpose::Component,
         Purpose::FieldName,
+        Purpose::CallerKind,
     ];
 
     fn label(self) -> &'static str {
@@ -41,8 +43,8 @@ impl Purpose {
             Purpose::Network => "network",
             Purpose::Login => "login",
             Purpose::Value => "value",
-            Purpose::Component => "component",
             Purpose::FieldName => "field-name",
+            Purpose::CallerKind => "caller-kind",
         }
     }
 }

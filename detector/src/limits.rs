@@ -12,6 +12,20 @@ pub const JSON_DEPTH_MAX: usize = 24;
 pub const FIELD_NAME_BYTES_MAX: usize = 160;
 /// Bytes of one static word (path component or one part of a field name) that may travel in clear.
 pub const WORD_BYTES_MAX: usize = 48;
+/// The same for words with dots, such as package names.
+pub const DOTTED_WORD_BYTES_MAX: usize = 96;
+/// Parts that a path component is taken apart into at its punctuation; one with more is looked at as a whole only.
+pub const COMPONENT_PARTS_MAX: usize = 8;
+/// Values of a response body that are looked at.
+pub const RESPONSE_VALUES_MAX: usize = 96;
+/// Items of each list in a response body that are looked at.
+pub const RESPONSE_ITEMS_MAX: usize = 4;
+/// Bytes of response body that are read by default.
+pub const RESPONSE_BODY_BYTES_DEFAULT: usize = 16 * 1024;
+/// Kinds of one caller that are kept.
+pub const CALLER_KINDS_MAX: usize = 8;
+/// Bytes of one kind of caller.
+pub const CALLER_KIND_BYTES_MAX: usize = 128;
 /// Characters of one value that are classified; its length counts all of them.
 pub const VALUE_CHARS_MAX: usize = 4096;
 /// Characters of a collapsed character-class pattern.

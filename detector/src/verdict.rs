@@ -50,10 +50,14 @@ pub enum FindingKind {
     ReconstructionError,
     /// The response's status is one that this endpoint never gave.
     Status,
+    /// An operation of a GraphQL or JSON-RPC endpoint that was never seen.
+    UnknownOperation,
+    /// A caller of a kind that never uses this endpoint.
+    CallerKind,
 }
 
 impl FindingKind {
-    pub const ALL: [FindingKind; 17] = [
+    pub const ALL: [FindingKind; 19] = [
         FindingKind::UnknownHost,
         FindingKind::UnknownEndpoint,
         FindingKind::UnknownMethod,
@@ -71,6 +75,8 @@ impl FindingKind {
         FindingKind::PathOddity,
         FindingKind::ReconstructionError,
         FindingKind::Status,
+        FindingKind::UnknownOperation,
+        FindingKind::CallerKind,
     ];
 
     /// The detector that reports this kind.
@@ -79,6 +85,8 @@ impl FindingKind {
             FindingKind::UnknownHost
             | FindingKind::UnknownEndpoint
             | FindingKind::UnknownMethod
+            | FindingKind::UnknownOperation
+            | FindingKind::CallerKind
             | FindingKind::UnknownField => DetectorKind::Route,
             _ => DetectorKind::Profile,
         }

@@ -7,7 +7,7 @@ use apiward_detector::exchange::{Exchange, Request};
 use apiward_detector::hashing::KeyedHasher;
 use apiward_detector::observation::{Location, Observation, Observer};
 use apiward_detector::profile::{EndpointProfile, FeatureScale, FieldProfile, Novelty, feature_count};
-use apiward_detector::route::{Endpoint, HostRoutes, RouteNode, RouteTable, endpoint_id};
+use apiward_detector::route::{Endpoint, HostRoutes, MethodRoute, RouteNode, RouteTable, endpoint_id};
 use apiward_detector::verdict::{DetectorKind, FindingKind};
 use serde_json::{Value, json};
 
@@ -81,7 +81,7 @@ pub fn sealed(serial: u64) -> Vec<u8> {
 }
 
 pub fn users_endpoint_id() -> u64 {
-    endpoint_id(HOST, "POST", "/users")
+    endpoint_id(HOST, "POST", "/users", None)
 }
 
 /// Findings of the route detector are rare, however new and far out.
@@ -114,15 +114,16 @@ fn request(method: &str, target: &str, body: &[u8]) -> Observation {
 
 fn endpoint(method: &str, template: &str) -> Endpoint {
     Endpoint {
-        id: endpoint_id(HOST, method, template),
+        id: endpoint_id(HOST, method, template, None),
         host: HOST.into(),
         method: method.into(),
         template: template.into(),
+        operation: None,
     }
 }
 
 fn leaf(method: &str, index: u32) -> RouteNode {
-    RouteNode { methods: vec![(method.into(), index)], ..RouteNode::default() }
+    RouteNode { methods: vec![(method.into(), MethodRoute::Endpoint(index))], ..RouteNode::default() }
 }
 
 fn profile(observation: &Observation) -> EndpointProfile {

@@ -3,11 +3,17 @@
 //! The observation is the only input of scoring and of learning, and it is what telemetry carries; so the filter, the
 //! offline scorer and the trainer see the same thing, and the store holds no values.
 
+mod caller_kind;
+mod credentials;
 mod decoding;
 mod fields;
 mod json;
 mod observer;
+mod operation;
+mod parts;
 mod path;
+mod response;
+mod sensitive;
 mod shape;
 mod value_type;
 mod words;
@@ -16,7 +22,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::exchange::Phase;
 
+pub use caller_kind::{ANONYMOUS, caller_kind, certificate_kind};
+pub use credentials::CredentialKinds;
 pub use observer::{Observer, normalised_host};
+pub use parts::ComponentPart;
+pub use response::ResponseField;
+pub use sensitive::SensitiveClasses;
 pub use shape::{CharacterClasses, ValueShape};
 pub use value_type::ValueType;
 pub use words::{field_name, is_static_word};
@@ -30,9 +41,17 @@ pub struct Observation {
     pub method: String,
     pub components: Vec<PathComponent>,
     pub path_marks: PathMarks,
+    /// Of what kinds the caller is, sorted: `certificate:spiffe://shop/cart`, `role:admin`, `scope:orders.read`, or
+    /// [`ANONYMOUS`] where no credentials were seen. Empty where nothing is known.
+    pub caller_kinds: Vec<String>,
+    pub credentials: CredentialKinds,
     /// Media type class of the request.
     pub request_content: ContentClass,
+    /// Name of the GraphQL operation or JSON-RPC method in the body, when it passes the static-word test.
+    pub operation: Option<String>,
     pub fields: Vec<ObservedField>,
+    /// Values of a JSON response, as far as they are looked at.
+    pub response_fields: Vec<ResponseField>,
     pub request: RequestMeasures,
     pub body: BodyMeasures,
     pub response: Option<ResponseMeasures>,
@@ -50,6 +69,8 @@ pub struct PathComponent {
     /// The text, when it passes the static-word test.
     pub word: Option<String>,
     pub shape: ValueShape,
+    /// What it is made of, where there is punctuation in it that can part a literal from a value; else empty.
+    pub parts: Vec<ComponentPart>,
 }
 
 /// Oddities of a path as sent.

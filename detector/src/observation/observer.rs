@@ -7,9 +7,14 @@ use crate::hashing::KeyedHasher;
 use crate::limits;
 use crate::work::WorkBudget;
 
+use super::caller_kind::ANONYMOUS;
 use super::fields::FieldCollector;
+use super::operation::operation_of;
 use super::path::parse_target;
-use super::{BodyMeasures, ContentClass, Location, Observation, RequestMeasures, ResponseMeasures, json};
+use super::response::response_fields;
+use super::{
+    BodyMeasures, ContentClass, CredentialKinds, Location, Observation, RequestMeasures, ResponseMeasures, json,
+};
 
 /// Observes one exchange as its phases come.
 #[derive(Debug, Clone)]
@@ -46,6 +51,10 @@ impl Observer {
             request: request_measures(parsed.path_bytes, parsed.query.len(), headers),
             components: parsed.components,
             path_marks: parsed.marks,
+            caller_kinds: Vec::new(),
+            credentials: CredentialKinds::of_headers(headers),
+            operation: None,
+            response_fields: Vec::new(),
             request_content: ContentClass::of(header(headers, "content-type")),
             fields,
             body: BodyMeasures::default(),
@@ -55,6 +64,20 @@ impl Observer {
             incomplete,
         };
         Self { observation, budget }
+    }
+
+    /// Of what kinds the caller is, and whether it showed a client certificate; part of the header phase.
+    pub fn caller_kinds(&mut self, kinds: &[String]) {
+        let observation = &mut self.observation;
+        if kinds.iter().any(|kind| kind.starts_with("certificate:")) {
+            observation.credentials.0 |= CredentialKinds::CLIENT_CERTIFICATE;
+        }
+        observation.caller_kinds = kinds.iter().take(limits::CALLER_KINDS_MAX).cloned().collect();
+        if kinds.is_empty() && observation.credentials.is_anonymous() {
+            observation.caller_kinds.push(ANONYMOUS.to_owned());
+        }
+        observation.caller_kinds.sort_unstable();
+        observation.caller_kinds.dedup();
     }
 
     /// Body phase. `body` is what was read, `body_bytes` the length of all of it.
@@ -74,6 +97,7 @@ impl Observer {
                     measures.depth = walk.depth;
                     measures.items_max = walk.items_max;
                     measures.malformed = walk.malformed && !cut;
+                    self.observation.operation = Some(body).filter(|_| !walk.malformed).and_then(operation_of);
                 }
                 ContentClass::Json => collector.incomplete = true,
                 ContentClass::Form => collector.urlencoded(Location::Form, body),
@@ -89,6 +113,13 @@ impl Observer {
     pub fn response(&mut self, response: ResponseMeasures) {
         self.observation.response = Some(response);
         self.observation.phase = Phase::Response;
+    }
+
+    /// What was read of the response's body; only JSON is looked at.
+    pub fn response_body(&mut self, content: ContentClass, body: &[u8], hasher: &KeyedHasher) {
+        if content == ContentClass::Json && !body.is_empty() {
+            self.observation.response_fields = response_fields(body, hasher, &mut self.budget);
+        }
     }
 
     pub fn observation(&self) -> &Observation {
@@ -120,9 +151,12 @@ impl Observer {
             exchange.at_ms,
             hasher,
         );
+        observer.caller_kinds(&exchange.caller.kinds);
         observer.request_body(&request.body, request.body_bytes, hasher);
         if let Some(response) = &exchange.response {
-            observer.response(ResponseMeasures::of(response));
+            let measures = ResponseMeasures::of(response);
+            observer.response_body(measures.content, &response.body, hasher);
+            observer.response(measures);
         }
         observer.into_observation()
     }

@@ -7,6 +7,7 @@ use crate::limits;
 use crate::work::WorkBudget;
 
 use super::decoding::decode_fully;
+use super::parts::parts_of;
 use super::shape::{CharacterClasses, ValueShape};
 use super::words::is_static_word;
 use super::{PathComponent, PathMarks};
@@ -70,9 +71,13 @@ pub fn parse_target<'t>(target: &'t str, hasher: &KeyedHasher, budget: &mut Work
     }
     let components = texts
         .into_iter()
-        .map(|(text, extra)| PathComponent {
-            shape: ValueShape::of_text(&text, extra, Purpose::Component, hasher),
-            word: is_static_word(&text).then_some(text),
+        .map(|(text, extra)| {
+            let shape = ValueShape::of_text(&text, extra, Purpose::Value, hasher);
+            PathComponent {
+                parts: parts_of(&text, shape.value_type, hasher),
+                word: is_static_word(&text).then_some(text),
+                shape,
+            }
         })
         .collect();
     ParsedTarget { components, marks, path_bytes: path.len(), query: query.as_bytes(), incomplete }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::hashing::{KeyedHasher, Purpose};
 use crate::limits;
 
-use super::ValueType;
+use super::{SensitiveClasses, ValueType};
 
 /// Type, length, character classes, collapsed pattern, punctuation counts, magnitude and keyed hash of one value.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,6 +21,8 @@ pub struct ValueShape {
     pub punctuation: Vec<(u8, u8)>,
     /// Signed logarithmic magnitude of a number: ±(1 + ⌊log2(1+|x|)⌋), 0 for 0; `None` for what is no number.
     pub magnitude: Option<i8>,
+    /// What of personal or secret data it looks like.
+    pub sensitive: SensitiveClasses,
     /// Keyed hash of the value.
     pub hash: u64,
 }
@@ -104,6 +106,7 @@ impl ValueShape {
             pattern,
             punctuation,
             magnitude: number.map(magnitude),
+            sensitive: SensitiveClasses::of(text, value_type),
             hash: hasher.hash(purpose, text.as_bytes()),
         }
     }
@@ -117,6 +120,7 @@ impl ValueShape {
             pattern: String::new(),
             punctuation: Vec::new(),
             magnitude: None,
+            sensitive: SensitiveClasses::default(),
             hash: 0,
         }
     }

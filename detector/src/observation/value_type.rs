@@ -21,6 +21,10 @@ pub enum ValueType {
     Version,
     FileName,
     Locale,
+    /// A latitude and a longitude joined by a comma.
+    Coordinates,
+    /// A short lower-case prefix, `_`, and an opaque identifier: `cus_9s6XKzkNRiZ8i3`.
+    PrefixedId,
     /// Letters only.
     Word,
     /// Words joined by `-` or `_`.
@@ -74,6 +78,12 @@ impl ValueType {
         if is_email(text) {
             return ValueType::Email;
         }
+        if is_coordinates(text) {
+            return ValueType::Coordinates;
+        }
+        if is_prefixed_id(text) {
+            return ValueType::PrefixedId;
+        }
         if bytes.iter().all(u8::is_ascii_alphabetic) {
             return ValueType::Word;
         }
@@ -114,6 +124,8 @@ impl ValueType {
             ValueType::Version => "{version}",
             ValueType::FileName => "{file}",
             ValueType::Locale => "{locale}",
+            ValueType::Coordinates => "{coordinates}",
+            ValueType::PrefixedId => "{prefixed-id}",
             ValueType::Word => "{word}",
             ValueType::Slug => "{slug}",
             ValueType::Token => "{token}",
@@ -134,6 +146,8 @@ impl ValueType {
                 | ValueType::Email
                 | ValueType::Ip
                 | ValueType::Url
+                | ValueType::Coordinates
+                | ValueType::PrefixedId
                 | ValueType::Token
         )
     }
@@ -190,12 +204,59 @@ fn is_date_time(bytes: &[u8]) -> bool {
         })
 }
 
+/// `v1`, `v2beta1`, `v1.41`, `1.2.3`, `v1.2.3-rc.1`: numbers with a `v` before them or at least two dots between them, and what
+/// Semantic Versioning 2.0.0 allows to follow.
 fn is_version(text: &str) -> bool {
-    let Some(numbers) = text.strip_prefix('v') else {
+    if text.len() > 32 {
+        return false;
+    }
+    let (numbers, is_prefixed) = match text.strip_prefix(['v', 'V']) {
+        Some(numbers) => (numbers, true),
+        None => (text, false),
+    };
+    let core_end = numbers.find(|sign: char| !sign.is_ascii_digit() && sign != '.').unwrap_or(numbers.len());
+    let (Some(core), Some(rest)) = (numbers.get(..core_end), numbers.get(core_end..)) else {
         return false;
     };
-    let digits = numbers.trim_end_matches("beta").trim_end_matches("alpha");
-    !digits.is_empty() && digits.len() <= 8 && digits.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
+    let core_is_version = !core.starts_with('.')
+        && !core.ends_with('.')
+        && !core.contains("..")
+        && !core.is_empty()
+        && (is_prefixed || core.bytes().filter(|byte| *byte == b'.').count() >= 2);
+    let label = rest.trim_start_matches(['-', '+']);
+    let label_word = label.trim_end_matches(|sign: char| sign.is_ascii_digit() || matches!(sign, '.' | '-'));
+    let rest_is_label = rest.is_empty()
+        || matches!(label_word, "alpha" | "beta" | "rc" | "preview" | "dev" | "pre")
+        || (rest.starts_with('-') && core.contains('.') && label.bytes().all(|byte| is_label(byte)));
+    core_is_version && rest_is_label
+}
+
+fn is_label(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'+')
+}
+
+fn is_coordinates(text: &str) -> bool {
+    let Some((latitude, longitude)) = text.split_once(',') else {
+        return false;
+    };
+    let within = |number: &str, most: f64| {
+        is_decimal(number.as_bytes()) && number.parse::<f64>().is_ok_and(|degrees| degrees.abs() <= most)
+    };
+    within(latitude, 90.0) && within(longitude, 180.0)
+}
+
+/// A prefix of 2 to 8 lower-case letters (`sk_live` and the like may have two), and at least 8 letters and digits mixed.
+fn is_prefixed_id(text: &str) -> bool {
+    let Some((prefix, id)) = text.rsplit_once('_') else {
+        return false;
+    };
+    let prefix_is_short = (2..=16).contains(&prefix.len())
+        && prefix
+            .split('_')
+            .all(|part| (2..=8).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_lowercase()));
+    let bytes = id.as_bytes();
+    let is_mixed = bytes.iter().any(u8::is_ascii_digit) && bytes.iter().any(u8::is_ascii_alphabetic);
+    prefix_is_short && (8..=64).contains(&bytes.len()) && bytes.iter().all(u8::is_ascii_alphanumeric) && is_mixed
 }
 
 fn is_email(text: &str) -> bool {
@@ -264,6 +325,13 @@ mod tests {
         check("10.0.0.1", ValueType::Ip);
         check("https://example.org/x", ValueType::Url);
         check("v1", ValueType::Version);
+        check("v2beta1", ValueType::Version);
+        check("v1.41", ValueType::Version);
+        check("2.31.0", ValueType::Version);
+        check("v1.2.3-rc.1", ValueType::Version);
+        check("48.8566,2.3522", ValueType::Coordinates);
+        check("cus_9s6XKzkNRiZ8i3", ValueType::PrefixedId);
+        check("access_tokens", ValueType::Slug);
         check("index.jsp", ValueType::FileName);
         check("de-DE", ValueType::Locale);
         check("products", ValueType::Word);

@@ -5,9 +5,12 @@ use crate::limits;
 use super::ValueType;
 
 /// Whether a path component or a part of a field name looks like a word of the API itself: ASCII letters with `_`, `-`,
-/// `.`, `$`, `@`, `:`, `~` or `!` between, few digits, at most [`limits::WORD_BYTES_MAX`] bytes.
+/// `.`, `$`, `@`, `:`, `~` or `!` between, few digits, at most [`limits::WORD_BYTES_MAX`] bytes (with dots
+/// [`limits::DOTTED_WORD_BYTES_MAX`]).
 pub fn is_static_word(text: &str) -> bool {
-    if text.is_empty() || text.len() > limits::WORD_BYTES_MAX {
+    // Names with a package before them, as gRPC's `google.pubsub.v1.Publisher`, are longer than words.
+    let bytes_max = if text.contains('.') { limits::DOTTED_WORD_BYTES_MAX } else { limits::WORD_BYTES_MAX };
+    if text.is_empty() || text.len() > bytes_max {
         return false;
     }
     let mut letters = 0_usize;
@@ -38,6 +41,7 @@ pub fn is_static_word(text: &str) -> bool {
                 | ValueType::Hex
                 | ValueType::Email
                 | ValueType::Token
+                | ValueType::PrefixedId
                 | ValueType::DateTime
                 | ValueType::Date
         )

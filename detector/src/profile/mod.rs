@@ -28,6 +28,10 @@ pub struct EndpointProfile {
     /// Response statuses seen, sorted.
     pub statuses: Vec<u16>,
     pub unknown_status: Novelty,
+    /// Kinds of callers that use it, sorted; see [`crate::observation::Observation::caller_kinds`].
+    pub caller_kinds: Vec<String>,
+    /// How often only kinds were seen here that had not been before.
+    pub unknown_caller_kind: Novelty,
     /// One per feature of [`FEATURES`].
     pub features: Vec<FeatureScale>,
     /// Logarithm of the reconstruction error per phase.

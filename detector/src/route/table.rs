@@ -3,6 +3,9 @@ use serde::{Deserialize, Serialize};
 use crate::hashing::stable_hash;
 use crate::observation::{Observation, PathComponent, ValueType};
 
+use super::mixed::MixedComponent;
+use super::walk::descend;
+
 /// Per host a trie of path components, and the endpoints at its nodes.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RouteTable {
@@ -17,7 +20,7 @@ pub struct HostRoutes {
     pub root: RouteNode,
 }
 
-/// One method of one template.
+/// One method of one template, and one operation of it where a path serves many.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Endpoint {
     /// Stable over trainings: see [`endpoint_id`].
@@ -26,12 +29,17 @@ pub struct Endpoint {
     pub method: String,
     /// `/api/cart/{id}`
     pub template: String,
+    /// Name of a GraphQL operation or JSON-RPC method.
+    pub operation: Option<String>,
 }
 
 impl Endpoint {
-    /// `POST /api/cart/{id}`
+    /// `POST /api/cart/{id}`, `POST /graphql GetUser`
     pub fn label(&self) -> String {
-        format!("{} {}", self.method, self.template)
+        match &self.operation {
+            Some(operation) => format!("{} {} {operation}", self.method, self.template),
+            None => format!("{} {}", self.method, self.template),
+        }
     }
 }
 
@@ -39,9 +47,18 @@ impl Endpoint {
 pub struct RouteNode {
     /// Children by static word, sorted.
     pub words: Vec<(String, RouteNode)>,
+    /// Children for components made of literals and values, those with more literals first.
+    pub mixed: Vec<MixedNode>,
     pub parameter: Option<Box<ParameterNode>>,
-    /// Method and index into the table's endpoints, sorted by method.
-    pub methods: Vec<(String, u32)>,
+    /// Method and what it leads to, sorted by method.
+    pub methods: Vec<(String, MethodRoute)>,
+}
+
+/// The child for components of one mixed form.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MixedNode {
+    pub component: MixedComponent,
+    pub node: RouteNode,
 }
 
 /// The child for components that are values.
@@ -53,13 +70,28 @@ pub struct ParameterNode {
     pub node: RouteNode,
 }
 
+/// Endpoints of one method, by index into the table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum MethodRoute {
+    Endpoint(u32),
+    /// By operation, sorted; which one it is the body tells.
+    Operations(Vec<(String, u32)>),
+}
+
 /// What the table knows of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RouteMatch<'t> {
     Endpoint {
         index: usize,
-        /// Parameter name and position of its component, in path order.
+        /// Parameter name and position of its component, in path order; for a mixed component its template.
         parameters: Vec<(&'t str, usize)>,
+    },
+    /// The path and the method are known; the operation comes with the body.
+    AwaitsOperation,
+    /// The path and the method are known with other operations.
+    UnknownOperation {
+        template: String,
+        operations: Vec<&'t str>,
     },
     /// The path is known with other methods.
     UnknownMethod {
@@ -81,23 +113,21 @@ pub struct NearMiss<'t> {
 }
 
 impl RouteTable {
-    /// Finds the endpoint. A host that was never seen matches nothing, unless the table knows exactly one host and it is an
-    /// address or nameless, where the `Host` header says nothing.
+    /// Finds the endpoint. A host that was never seen matches nothing.
     pub fn find<'t>(&'t self, observation: &Observation) -> RouteMatch<'t> {
         let Some(routes) = self.host(&observation.host) else {
             return RouteMatch::UnknownHost;
         };
         let mut parameters = Vec::new();
         let mut near_miss = None;
-        let Some(node) = descend(&routes.root, &observation.components, 0, &mut parameters, &mut near_miss) else {
+        let Some(node) = descend(&routes.root, &observation.components, &mut parameters, &mut near_miss) else {
             return RouteMatch::UnknownPath { near_miss };
         };
-        match node.methods.binary_search_by(|(method, _)| method.as_str().cmp(&observation.method)) {
-            Ok(found) => match node.methods.get(found) {
-                Some((_, index)) => RouteMatch::Endpoint { index: *index as usize, parameters },
-                None => RouteMatch::UnknownPath { near_miss: None },
-            },
-            Err(_) => RouteMatch::UnknownMethod {
+        let found = node.methods.binary_search_by(|(method, _)| method.as_str().cmp(&observation.method));
+        match found.ok().and_then(|found| node.methods.get(found)) {
+            Some((_, MethodRoute::Endpoint(index))) => RouteMatch::Endpoint { index: *index as usize, parameters },
+            Some((_, MethodRoute::Operations(operations))) => of_operation(operations, observation, parameters),
+            None => RouteMatch::UnknownMethod {
                 template: template_of(&observation.components, &parameters),
                 methods: node.methods.iter().map(|(method, _)| method.as_str()).collect(),
             },
@@ -112,40 +142,26 @@ impl RouteTable {
     }
 }
 
-/// Static child first, then the parameter; backtracks, bounded by the number of components.
-fn descend<'t>(
-    node: &'t RouteNode,
-    components: &[PathComponent],
-    position: usize,
-    parameters: &mut Vec<(&'t str, usize)>,
-    near_miss: &mut Option<NearMiss<'t>>,
-) -> Option<&'t RouteNode> {
-    let Some(component) = components.get(position) else {
-        return (!node.methods.is_empty()).then_some(node);
-    };
-    if let Some(word) = &component.word
-        && let Ok(found) = node.words.binary_search_by(|(known, _)| known.as_str().cmp(word))
-        && let Some((_, child)) = node.words.get(found)
-        && let Some(end) = descend(child, components, position + 1, parameters, near_miss)
-    {
-        return Some(end);
+fn of_operation<'t>(
+    operations: &'t [(String, u32)],
+    observation: &Observation,
+    parameters: Vec<(&'t str, usize)>,
+) -> RouteMatch<'t> {
+    if observation.phase == crate::exchange::Phase::Headers {
+        return RouteMatch::AwaitsOperation;
     }
-    let parameter = node.parameter.as_deref()?;
-    if parameter.types.binary_search(&component.shape.value_type).is_err() {
-        near_miss.get_or_insert(NearMiss {
-            parameter: &parameter.name,
-            found: component.shape.value_type,
-            expected: &parameter.types,
-        });
-        return None;
+    let known = observation
+        .operation
+        .as_ref()
+        .and_then(|operation| operations.binary_search_by(|(known, _)| known.cmp(operation)).ok())
+        .and_then(|found| operations.get(found));
+    match known {
+        Some((_, index)) => RouteMatch::Endpoint { index: *index as usize, parameters },
+        None => RouteMatch::UnknownOperation {
+            template: template_of(&observation.components, &parameters),
+            operations: operations.iter().map(|(operation, _)| operation.as_str()).collect(),
+        },
     }
-    let depth = parameters.len();
-    parameters.push((&parameter.name, position));
-    let end = descend(&parameter.node, components, position + 1, parameters, near_miss);
-    if end.is_none() {
-        parameters.truncate(depth);
-    }
-    end
 }
 
 fn template_of(components: &[PathComponent], parameters: &[(&str, usize)]) -> String {
@@ -156,6 +172,8 @@ fn template_of(components: &[PathComponent], parameters: &[(&str, usize)]) -> St
         .iter()
         .enumerate()
         .map(|(position, component)| match parameters.iter().find(|(_, at)| *at == position) {
+            // A mixed component has its braces already.
+            Some((template, _)) if template.contains('{') => format!("/{template}"),
             Some((name, _)) => format!("/{{{name}}}"),
             None => format!("/{}", component_text(component)),
         })
@@ -171,7 +189,9 @@ pub fn canonical_path(components: &[PathComponent]) -> String {
     template_of(components, &[])
 }
 
-/// Stable id of an endpoint: the same for the same host, method and template in every training.
-pub fn endpoint_id(host: &str, method: &str, template: &str) -> u64 {
-    stable_hash(&[b"endpoint", host.as_bytes(), method.as_bytes(), template.as_bytes()])
+/// Stable id of an endpoint: the same for the same host, method, template and operation in every training.
+pub fn endpoint_id(host: &str, method: &str, template: &str, operation: Option<&str>) -> u64 {
+    let mut parts: Vec<&[u8]> = vec![b"endpoint", host.as_bytes(), method.as_bytes(), template.as_bytes()];
+    parts.extend(operation.map(str::as_bytes));
+    stable_hash(&parts)
 }

@@ -5,7 +5,7 @@ use crate::limits;
 use super::{CapturedExchange, ExchangeRecord};
 
 /// Version of the batch format that is written.
-pub const BATCH_VERSION: u16 = 1;
+pub const BATCH_VERSION: u16 = 2;
 
 /// What one worker's filter sends at once.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -114,14 +114,29 @@ impl Batch {
             if observation.fields.len() > limits::VALUES_MAX {
                 return limit("values per record");
             }
-            if observation.components.len() > limits::PATH_COMPONENTS_MAX {
+            if observation.components.len() > limits::PATH_COMPONENTS_MAX
+                || observation.components.iter().any(|component| component.parts.len() > limits::COMPONENT_PARTS_MAX)
+            {
                 return limit("path components per record");
             }
+            // One more kind than a caller's own: that it is anonymous.
+            if observation.response_fields.len() > limits::RESPONSE_VALUES_MAX
+                || observation.caller_kinds.len() > limits::CALLER_KINDS_MAX + 1
+            {
+                return limit("response values or kinds of a caller per record");
+            }
             let names_short = observation.fields.iter().all(|field| short(&field.name) && short(&field.shape.pattern))
-                && observation
-                    .components
-                    .iter()
-                    .all(|part| part.word.as_deref().is_none_or(short) && short(&part.shape.pattern))
+                && observation.components.iter().all(|component| {
+                    component.word.as_deref().is_none_or(short)
+                        && short(&component.shape.pattern)
+                        && component
+                            .parts
+                            .iter()
+                            .all(|part| part.word.as_deref().is_none_or(short) && short(&part.separator))
+                })
+                && observation.response_fields.iter().all(|field| short(&field.name))
+                && observation.caller_kinds.iter().all(|kind| short(kind))
+                && observation.operation.as_deref().is_none_or(short)
                 && short(&observation.host)
                 && short(&observation.method);
             if !names_short {
@@ -156,7 +171,12 @@ mod tests {
         let hasher = KeyedHasher::new(b"0123456789abcdef").unwrap();
         let exchange = Exchange {
             at_ms: Some(1_790_000_000_000),
-            caller: Caller { identity: Some("ann".into()), verified: true, address: Some("10.0.0.7".into()) },
+            caller: Caller {
+                identity: Some("ann".into()),
+                verified: true,
+                address: Some("10.0.0.7".into()),
+                kinds: vec!["role:customer".into()],
+            },
             request: Request {
                 method: "POST".into(),
                 host: "shop.example".into(),
@@ -197,8 +217,8 @@ mod tests {
 
     #[test]
     fn other_versions_and_broken_limits_are_refused() {
-        let newer = Batch { version: 2, ..batch() };
-        assert!(matches!(Batch::decode(&newer.encode().unwrap()), Err(BatchError::Version { version: 2 })));
+        let newer = Batch { version: 1, ..batch() };
+        assert!(matches!(Batch::decode(&newer.encode().unwrap()), Err(BatchError::Version { version: 1 })));
         let unnamed = Batch { sender: "x".into(), ..batch() };
         assert!(matches!(Batch::decode(&unnamed.encode().unwrap()), Err(BatchError::Limit { .. })));
         let mut heavy = batch();

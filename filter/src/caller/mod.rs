@@ -27,7 +27,7 @@ pub fn identify(host: &dyn Host, headers: &HeaderMap, policy: &FilterPolicy) -> 
         Some(found) => (Some(found.text), found.verified),
         None => (None, false),
     };
-    Caller { identity, verified, address: address(policy.trusted_hops) }
+    Caller { identity, verified, address: address(policy.trusted_hops), kinds: Vec::new() }
 }
 
 struct Identity {

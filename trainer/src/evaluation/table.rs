@@ -132,5 +132,7 @@ fn name_of(kind: FindingKind) -> &'static str {
         FindingKind::PathOddity => "odd path",
         FindingKind::ReconstructionError => "the exchange as a whole (autoencoder)",
         FindingKind::Status => "status never given before",
+        FindingKind::UnknownOperation => "unknown operation",
+        FindingKind::CallerKind => "caller of another kind",
     }
 }

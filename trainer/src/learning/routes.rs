@@ -7,7 +7,9 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use apiward_detector::bundle::Bundle;
 use apiward_detector::observation::{PathComponent, ValueType};
-use apiward_detector::route::{Endpoint, HostRoutes, ParameterNode, RouteMatch, RouteNode, RouteTable, endpoint_id};
+use apiward_detector::route::{
+    Endpoint, HostRoutes, MethodRoute, ParameterNode, RouteMatch, RouteNode, RouteTable, endpoint_id,
+};
 use apiward_detector::telemetry::ExchangeRecord;
 
 use super::admission::{SupportCounter, SupportNeeded, succeeded};
@@ -141,7 +143,7 @@ impl TableBuilder<'_> {
         let mut finished = RouteNode::default();
         for (method, counter) in &node.methods {
             let shown = if template.is_empty() { "/" } else { &template };
-            let id = endpoint_id(self.host, method, shown);
+            let id = endpoint_id(self.host, method, shown, None);
             if !counter.suffices(self.needed) && !self.known.contains(&id) {
                 continue;
             }
@@ -151,8 +153,9 @@ impl TableBuilder<'_> {
                 host: self.host.to_owned(),
                 method: method.clone(),
                 template: shown.to_owned(),
+                operation: None,
             });
-            finished.methods.push((method.clone(), index));
+            finished.methods.push((method.clone(), MethodRoute::Endpoint(index)));
         }
         for (word, child) in &node.words {
             if let Some(child) = self.finish(child, format!("{template}/{word}"), parameters) {

@@ -218,7 +218,12 @@ impl Exposure {
             exposed.insert((kind, profile.unknown_field));
         }
         exposed.insert((FindingKind::Status, profile.unknown_status));
-        for kind in [FindingKind::UnknownEndpoint, FindingKind::UnknownMethod, FindingKind::UnknownHost] {
+        for kind in [
+            FindingKind::UnknownEndpoint,
+            FindingKind::UnknownMethod,
+            FindingKind::UnknownOperation,
+            FindingKind::UnknownHost,
+        ] {
             exposed.insert((kind, unknown_route));
         }
         for key in exposed {

@@ -26,6 +26,7 @@ pub fn exchange(caller: u16, at_ms: i64, target: &str, status: u16) -> Exchange 
             identity: Some(format!("user-{caller}")),
             verified: false,
             address: Some(format!("10.{}.{}.7", caller / 256, caller % 256)),
+            kinds: Vec::new(),
         },
         request: Request {
             method: "GET".to_owned(),
@@ -39,6 +40,7 @@ pub fn exchange(caller: u16, at_ms: i64, target: &str, status: u16) -> Exchange 
             status: Some(status),
             grpc_status: None,
             headers: vec![("content-type".to_owned(), "application/json".to_owned())],
+            body: Vec::new(),
             bytes: Some(300 + u64::from(caller % 40)),
             duration_us: Some(1500 + u64::from(caller % 17) * 10),
         }),

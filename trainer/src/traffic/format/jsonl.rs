@@ -91,6 +91,7 @@ fn exchange_of_line(line: &[u8]) -> Result<(Exchange, Option<String>), String> {
         identity: recorded.caller.map(|identity| identity.0.into_owned()).filter(|identity| !identity.is_empty()),
         verified: false,
         address: recorded.address.as_deref().map(without_port).filter(|address| !address.is_empty()),
+        kinds: recorded.caller_kinds.unwrap_or_default(),
     };
     let body = body_bytes(recorded.request_body, recorded.request_body_base64.as_deref())?;
     let body_bytes = body.len() as u64;
@@ -115,8 +116,11 @@ fn exchange_of_line(line: &[u8]) -> Result<(Exchange, Option<String>), String> {
         body: kept_body,
         body_bytes,
     };
-    let response =
+    let mut response =
         response_of(recorded.status, recorded.response_headers, recorded.response_bytes, recorded.duration_us)?;
+    if let Some(body) = recorded.response_body {
+        keep_response_body(response.get_or_insert_default(), &body);
+    }
     Ok((Exchange { at_ms, caller, request, response }, label))
 }
 
@@ -126,6 +130,7 @@ struct RecordedExchange<'l> {
     ts: Option<Instant>,
     #[serde(borrow)]
     caller: Option<Text<'l>>,
+    caller_kinds: Option<Vec<String>>,
     #[serde(borrow)]
     address: Option<Cow<'l, str>>,
     #[serde(borrow)]
@@ -141,6 +146,8 @@ struct RecordedExchange<'l> {
     request_body_base64: Option<Cow<'l, str>>,
     status: Option<Count>,
     response_headers: Option<Headers>,
+    #[serde(borrow)]
+    response_body: Option<Cow<'l, str>>,
     response_bytes: Option<Count>,
     duration_us: Option<Count>,
     #[serde(borrow)]
@@ -180,9 +187,16 @@ fn response_of(
         status,
         grpc_status,
         headers,
+        body: Vec::new(),
         bytes: bytes.map(|bytes| bytes.0),
         duration_us: duration_us.map(|duration| duration.0),
     }))
+}
+
+/// A response body tells its length, where nothing else does.
+fn keep_response_body(response: &mut Response, body: &str) {
+    response.bytes = response.bytes.or(Some(body.len() as u64));
+    response.body = body.as_bytes().iter().take(limits::RESPONSE_BODY_BYTES_DEFAULT).copied().collect();
 }
 
 /// The address of `10.0.0.7:51234` and `[::1]:51234`; any other text unchanged.

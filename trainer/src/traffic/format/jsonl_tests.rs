@@ -32,7 +32,12 @@ fn a_full_line_gives_all_of_an_exchange() {
     .unwrap();
     let expected = Exchange {
         at_ms: Some(1_793_534_400_250),
-        caller: Caller { identity: Some("u-17".into()), verified: false, address: Some("10.0.0.7".into()) },
+        caller: Caller {
+            identity: Some("u-17".into()),
+            verified: false,
+            address: Some("10.0.0.7".into()),
+            kinds: Vec::new(),
+        },
         request: Request {
             method: "POST".into(),
             host: "shop.example".into(),
@@ -49,6 +54,7 @@ fn a_full_line_gives_all_of_an_exchange() {
             status: Some(201),
             grpc_status: Some(5),
             headers: vec![("content-type".into(), "application/json".into()), ("grpc-status".into(), "5".into())],
+            body: Vec::new(),
             bytes: Some(512),
             duration_us: Some(1200),
         }),

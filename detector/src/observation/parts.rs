@@ -1,0 +1,97 @@
+//! Path components taken apart at their punctuation: `42.json`, `main...feature`, `7:cancel`, `Users('ann')`.
+
+use serde::{Deserialize, Serialize};
+
+use crate::hashing::{KeyedHasher, Purpose};
+use crate::limits;
+
+use super::ValueType;
+use super::words::is_static_word;
+
+/// One part of a component with the punctuation before it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ComponentPart {
+    /// Punctuation before the part; empty before a first part.
+    pub separator: String,
+    /// The text, when it passes the static-word test.
+    pub word: Option<String>,
+    pub value_type: ValueType,
+    /// Keyed hash of the text.
+    pub hash: u64,
+}
+
+/// The parts of a decoded component; empty where there is nothing to take apart, or more than
+/// [`limits::COMPONENT_PARTS_MAX`].
+pub fn parts_of(text: &str, value_type: ValueType, hasher: &KeyedHasher) -> Vec<ComponentPart> {
+    if is_whole(value_type) || text.len() > 256 || !text.contains(is_separator) {
+        return Vec::new();
+    }
+    let mut parts = Vec::new();
+    let mut rest = text;
+    while !rest.is_empty() {
+        if parts.len() >= limits::COMPONENT_PARTS_MAX {
+            return Vec::new();
+        }
+        let separator_end = rest.find(|sign| !is_separator(sign)).unwrap_or(rest.len());
+        let (separator, after) = rest.split_at(separator_end);
+        let part_end = after.find(is_separator).unwrap_or(after.len());
+        let (part, next) = after.split_at(part_end);
+        parts.push(ComponentPart {
+            separator: separator.to_owned(),
+            word: is_static_word(part).then(|| part.to_owned()),
+            value_type: ValueType::of(part),
+            hash: hasher.hash(Purpose::Value, part.as_bytes()),
+        });
+        rest = next;
+    }
+    if parts.iter().any(|part| part.separator.len() > 8) { Vec::new() } else { parts }
+}
+
+/// Types whose punctuation belongs to the value.
+fn is_whole(value_type: ValueType) -> bool {
+    matches!(
+        value_type,
+        ValueType::Integer
+            | ValueType::Decimal
+            | ValueType::Version
+            | ValueType::Ip
+            | ValueType::Date
+            | ValueType::DateTime
+            | ValueType::Email
+            | ValueType::Url
+            | ValueType::Coordinates
+    )
+}
+
+fn is_separator(sign: char) -> bool {
+    matches!(sign, '.' | ':' | '@' | ',' | ';' | '=' | '(' | ')' | '\'' | '+' | '~' | '!' | '*' | '|' | '$' | '&')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn components_are_parted_at_punctuation() {
+        let hasher = KeyedHasher::new(b"0123456789abcdef").unwrap();
+        let check = |text: &str, expected: &[&str]| {
+            let shown: Vec<String> = parts_of(text, ValueType::of(text), &hasher)
+                .into_iter()
+                .map(|part| {
+                    let shown = part.word.unwrap_or_else(|| part.value_type.placeholder().to_owned());
+                    format!("{}{shown}", part.separator)
+                })
+                .collect();
+            assert_eq!(shown, expected, "{text}");
+        };
+        check("orders", &[]);
+        check("42.json", &["{integer}", ".json"]);
+        check("main...feature", &["main", "...feature"]);
+        check("7:cancel", &["{integer}", ":cancel"]);
+        check("@48,2", &["@{integer}", ",{integer}"]);
+        check("Users('ann')", &["Users", "('ann", "'){empty}"]);
+        check("chat.postMessage", &["chat", ".postMessage"]);
+        check("1.2.3", &[]);
+        check("a.b.c.d.e.f.g.h.i", &[]);
+    }
+}
