@@ -53,6 +53,7 @@ fn is_whole(value_type: ValueType) -> bool {
         value_type,
         ValueType::Integer
             | ValueType::Decimal
+            | ValueType::Hex
             | ValueType::Version
             | ValueType::Ip
             | ValueType::Date

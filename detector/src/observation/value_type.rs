@@ -11,7 +11,7 @@ pub enum ValueType {
     Decimal,
     Boolean,
     Uuid,
-    /// Hexadecimal of 8 and more digits, letters and digits mixed.
+    /// Hexadecimal of 8 and more digits, letters and digits mixed; also with the algorithm of a digest before it.
     Hex,
     Date,
     DateTime,
@@ -87,7 +87,7 @@ impl ValueType {
         if bytes.iter().all(u8::is_ascii_alphabetic) {
             return ValueType::Word;
         }
-        if is_hex(bytes) {
+        if is_hex(bytes) || is_digest(text) {
             return ValueType::Hex;
         }
         if is_file_name(text) {
@@ -191,6 +191,16 @@ fn is_uuid(bytes: &[u8]) -> bool {
 
 fn is_hex(bytes: &[u8]) -> bool {
     bytes.len() >= 8 && bytes.iter().all(u8::is_ascii_hexdigit) && bytes.iter().any(u8::is_ascii_digit)
+}
+
+/// A content digest with its algorithm, `sha256:…`, as in the OCI image specification.
+fn is_digest(text: &str) -> bool {
+    let Some((algorithm, digest)) = text.split_once(':') else {
+        return false;
+    };
+    matches!(algorithm, "md5" | "sha1" | "sha256" | "sha384" | "sha512" | "blake3")
+        && digest.len() >= 32
+        && digest.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 fn is_date_time(bytes: &[u8]) -> bool {

@@ -1,0 +1,133 @@
+//! The URL graph: per host a trie of path components with what was seen at each, in bounded memory.
+//!
+//! Only successful exchanges make nodes; failures are counted where a node is already. Nothing is decided here: which
+//! components are parameters is told from the whole graph, see [`super::templates`].
+
+mod conduct;
+mod form;
+mod handed_out;
+mod node;
+mod support;
+
+use std::collections::BTreeMap;
+
+use apiward_detector::telemetry::ExchangeRecord;
+use serde::{Deserialize, Serialize};
+
+pub use conduct::Conducts;
+pub use form::VALUE;
+pub use node::{Call, CallKey, Node};
+pub use support::Support;
+
+use super::limits;
+use super::summary::weight_of;
+use crate::learning::admission::succeeded;
+use handed_out::HandedOut;
+
+/// The graph of a scope.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct UrlGraph {
+    pub hosts: BTreeMap<String, HostGraph>,
+    pub conducts: Conducts,
+    handed_out: HandedOut,
+    /// Exchanges taken in.
+    pub exchanges: u64,
+    /// Whether any of them named a caller.
+    pub with_callers: bool,
+    /// Milliseconds; what counts as one window when distinct windows are asked for.
+    window_ms: i64,
+}
+
+/// The graph of one host.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct HostGraph {
+    pub root: Node,
+    nodes: usize,
+}
+
+impl UrlGraph {
+    /// An empty graph that tells windows of that length apart.
+    pub fn new(window_ms: i64) -> Self {
+        Self { window_ms: window_ms.max(1), ..Self::default() }
+    }
+
+    /// Takes in an exchange.
+    pub fn add(&mut self, record: &ExchangeRecord) {
+        self.exchanges += 1;
+        let observation = &record.observation;
+        let response = observation.response;
+        let is_server_failure = response.is_some_and(|response| response.is_server_failure());
+        let is_success = succeeded(record) && !is_server_failure;
+        let caller = record.caller.distinct_by();
+        if let Some(caller) = caller {
+            self.with_callers = true;
+            if !is_server_failure {
+                self.conducts.count(caller, is_success);
+            }
+        }
+        let marks = observation.path_marks;
+        if marks.truncated || marks.dots || marks.encoded_separator && marks.encoded_twice {
+            return;
+        }
+        if !is_success {
+            self.count_failure(record);
+            return;
+        }
+        if !self.hosts.contains_key(&observation.host) && self.hosts.len() >= limits::HOSTS_MAX {
+            return;
+        }
+        let host = self.hosts.entry(observation.host.clone()).or_default();
+        let weight = weight_of(record);
+        let window = record.at_ms.map(|at_ms| at_ms.div_euclid(self.window_ms.max(1)));
+        let mut node = &mut host.root;
+        node.support.count(weight, caller, window);
+        for component in &observation.components {
+            let was_handed_out = self.handed_out.contains(component.shape.hash);
+            node = node.child(component, &mut host.nodes);
+            node.support.count(weight, caller, window);
+            node.handed_out += if was_handed_out { weight } else { 0 };
+            node.observe_component(component, weight);
+        }
+        let key = (observation.method.clone(), observation.operation.clone());
+        if node.calls.len() < limits::CALLS_MAX || node.calls.contains_key(&key) {
+            let call = node.calls.entry(key).or_default();
+            call.support.count(weight, caller, window);
+            call.summary.count(record, true);
+        }
+        self.handed_out.learn(&observation.response_fields);
+        host.keep_bounded();
+    }
+
+    fn count_failure(&mut self, record: &ExchangeRecord) {
+        let observation = &record.observation;
+        let Some(host) = self.hosts.get_mut(&observation.host) else {
+            return;
+        };
+        let mut node = &mut host.root;
+        for component in &observation.components {
+            let Some(child) = node.existing_child(component) else {
+                return;
+            };
+            node = child;
+        }
+        let key = (observation.method.clone(), observation.operation.clone());
+        if let Some(call) = node.calls.get_mut(&key) {
+            call.summary.count(record, false);
+        }
+    }
+}
+
+impl HostGraph {
+    /// Folds rare words until half of the nodes are free again.
+    fn keep_bounded(&mut self) {
+        let mut visits_min = 2;
+        while self.nodes > limits::NODES_MAX {
+            self.root.fold_rare_words(visits_min);
+            self.nodes = self.root.count_nodes();
+            if self.nodes <= limits::NODES_MAX / 2 || visits_min > 1 << 40 {
+                break;
+            }
+            visits_min *= 2;
+        }
+    }
+}

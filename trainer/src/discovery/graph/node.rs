@@ -1,0 +1,154 @@
+//! A node of the URL graph: what was seen below one prefix of paths.
+
+use std::collections::BTreeMap;
+
+use apiward_detector::observation::{PathComponent, ValueEncoding};
+use serde::{Deserialize, Serialize};
+
+use crate::discovery::limits;
+use crate::discovery::summary::{EndpointSummary, ValueSummary};
+
+use super::form::form_of;
+use super::support::Support;
+
+/// Children by what their component is, and the calls that end here.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Node {
+    /// Successful exchanges that passed or ended here.
+    pub support: Support,
+    /// Of them, those whose component was an identifier that a response had handed out before.
+    pub handed_out: u64,
+    /// How the component was as a value, should it be one.
+    pub values_seen: ValueSummary,
+    /// By text, components that pass the static-word test and are no clear identifiers.
+    pub words: BTreeMap<String, Node>,
+    /// By form (see [`form_of`]), all others.
+    pub values: BTreeMap<String, Node>,
+    pub calls: BTreeMap<CallKey, Call>,
+}
+
+/// Visits below which a word is rare however few there are.
+const RARE_VISITS_MAX: u64 = 64;
+
+/// Method, and operation where the body names one.
+pub type CallKey = (String, Option<String>);
+
+/// What was called at a node.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Call {
+    /// Successful exchanges.
+    pub support: Support,
+    pub summary: EndpointSummary,
+}
+
+impl Node {
+    /// The child for a component, made if there is none. Where there are too many words, the least visited one becomes a value;
+    /// it comes back as a word if it is visited often enough (Space-Saving; Metwally et al., 2005).
+    pub fn child(&mut self, component: &PathComponent, nodes: &mut usize) -> &mut Node {
+        match word_of(component) {
+            Some(word) => {
+                if !self.words.contains_key(word) && self.words.len() >= limits::WORDS_MAX {
+                    self.fold_least_visited();
+                }
+                if !self.words.contains_key(word) {
+                    *nodes += 1;
+                    self.words.insert(word.to_owned(), Node::default());
+                }
+                self.words.entry(word.to_owned()).or_default()
+            }
+            None => {
+                let form = self.form_with_room(form_of(component));
+                *nodes += usize::from(!self.values.contains_key(&form));
+                self.values.entry(form).or_default()
+            }
+        }
+    }
+
+    /// The child for a component, if there is one.
+    pub fn existing_child(&mut self, component: &PathComponent) -> Option<&mut Node> {
+        match word_of(component) {
+            Some(word) => self.words.get_mut(word),
+            None => self.values.get_mut(&form_of(component)),
+        }
+    }
+
+    /// Notes how the component of this node was written.
+    pub fn observe_component(&mut self, component: &PathComponent, weight: u64) {
+        self.values_seen.count(ValueEncoding::Text, &component.shape, weight);
+    }
+
+    fn form_with_room(&self, form: String) -> String {
+        if self.values.len() < limits::FORMS_MAX || self.values.contains_key(&form) { form } else { String::new() }
+    }
+
+    fn fold_least_visited(&mut self) {
+        let least = self.words.iter().min_by_key(|(_, node)| node.support.visits).map(|(word, _)| word.clone());
+        if let Some(node) = least.and_then(|word| self.words.remove(&word)) {
+            self.values.entry(String::new()).or_default().merge(node);
+        }
+    }
+
+    /// Turns words with fewer visits into values, here and below.
+    pub fn fold_rare_words(&mut self, visits_min: u64) {
+        let rare: Vec<String> = self
+            .words
+            .iter()
+            .filter(|(_, node)| node.support.visits < visits_min)
+            .map(|(word, _)| word.clone())
+            .collect();
+        // A handful of rare words is no burden, and may be all that a quiet service has; unless memory runs out for good.
+        if rare.len() > limits::PART_WORDS_MAX || visits_min > RARE_VISITS_MAX {
+            for word in rare {
+                if let Some(node) = self.words.remove(&word) {
+                    self.values.entry(String::new()).or_default().merge(node);
+                }
+            }
+        }
+        let rare_forms: Vec<String> = self
+            .values
+            .iter()
+            .filter(|(form, node)| !form.is_empty() && node.support.visits < visits_min)
+            .map(|(form, _)| form.clone())
+            .collect();
+        for form in rare_forms {
+            if let Some(node) = self.values.remove(&form) {
+                self.values.entry(String::new()).or_default().merge(node);
+            }
+        }
+        self.words.values_mut().chain(self.values.values_mut()).for_each(|child| child.fold_rare_words(visits_min));
+    }
+
+    /// Nodes from here down.
+    pub fn count_nodes(&self) -> usize {
+        1 + self.words.values().chain(self.values.values()).map(Node::count_nodes).sum::<usize>()
+    }
+
+    pub fn merge(&mut self, other: Node) {
+        self.support.merge(&other.support);
+        self.handed_out += other.handed_out;
+        self.values_seen.merge(&other.values_seen);
+        for (word, node) in other.words {
+            if self.words.len() >= limits::WORDS_MAX && !self.words.contains_key(&word) {
+                self.values.entry(String::new()).or_default().merge(node);
+            } else {
+                self.words.entry(word).or_default().merge(node);
+            }
+        }
+        for (form, node) in other.values {
+            let form = self.form_with_room(form);
+            self.values.entry(form).or_default().merge(node);
+        }
+        for (key, call) in other.calls {
+            if self.calls.len() < limits::CALLS_MAX || self.calls.contains_key(&key) {
+                let own = self.calls.entry(key).or_default();
+                own.support.merge(&call.support);
+                own.summary.merge(&call.summary);
+            }
+        }
+    }
+}
+
+/// The component's text, if it can be a literal.
+fn word_of(component: &PathComponent) -> Option<&str> {
+    component.word.as_deref().filter(|_| !component.shape.value_type.is_clearly_parameter())
+}

@@ -1,0 +1,17 @@
+//! Which endpoints there are: from traffic to templates.
+//!
+//! In order: the [`graph`] of what was called, [`templates`] that tell literals from parameters by the whole graph, and the
+//! route table ([`routes`]) that goes into a bundle. What each endpoint takes and returns is counted on the way
+//! ([`summary`]).
+
+pub mod corrections;
+pub mod graph;
+mod limits;
+mod routes;
+pub mod summary;
+pub mod templates;
+
+pub use corrections::{Correction, Corrections};
+pub use graph::UrlGraph;
+pub use routes::{DiscoveredEndpoint, EndpointsNeeded, endpoints, route_table};
+pub use templates::{Evidence, FoldedHost, PathParameter, fold};

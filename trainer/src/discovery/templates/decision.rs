@@ -1,0 +1,241 @@
+//! Which children of a node are values of its parameter.
+
+use std::collections::BTreeMap;
+
+use apiward_detector::observation::ValueType;
+
+use crate::discovery::corrections::PlaceCorrection;
+use crate::discovery::graph::Node;
+use crate::discovery::limits;
+use crate::discovery::summary::ValueSummary;
+
+use super::Folder;
+use super::evidence::{Following, following, same_distribution};
+use super::mixed::{MixedGroup, mixed_groups};
+use super::view::{View, established_callers, visits_of};
+
+/// Callers that a literal needs to be taken for one.
+const LITERAL_CALLERS_MIN: usize = 3;
+/// Evidence for values: the word was handed out by a response before.
+const HANDED_OUT: f64 = 3.0;
+/// Too few callers for a literal.
+const UNSUPPORTED: f64 = 2.0;
+/// A word that many use is a literal unless something speaks for the contrary.
+const SUPPORTED: f64 = -1.0;
+/// Evidence that a group of words needs, all members together, where no other values are beside it.
+const GROUP_EVIDENCE_MIN: f64 = 3.0;
+/// Rounds after which the assignment is taken as it is.
+const ROUNDS_MAX: usize = 6;
+/// Different values of one strict type beside which a word of another type is no value.
+const STRICT_VALUES_MIN: usize = 6;
+
+/// The children of a node, sorted out.
+#[derive(Default)]
+pub struct Decided<'g> {
+    pub literals: BTreeMap<&'g str, Vec<&'g Node>>,
+    pub mixed: Vec<MixedGroup<'g>>,
+    pub values: Vec<&'g Node>,
+    /// 0..1.
+    pub confidence: f32,
+}
+
+/// A word with everything that is known of it here.
+struct Candidate<'g> {
+    word: &'g str,
+    nodes: Vec<&'g Node>,
+    following: Following<'g>,
+    /// Evidence that does not depend on the group.
+    own_evidence: f64,
+    is_value: bool,
+    is_fixed: bool,
+    evidence: f64,
+}
+
+pub fn decide<'g>(folder: &Folder<'_>, view: &View<'g>, correction: Option<&PlaceCorrection>) -> Decided<'g> {
+    let values = view.values();
+    let mut candidates: Vec<Candidate<'g>> =
+        view.words().into_iter().map(|(word, nodes)| candidate(folder, word, nodes, correction)).collect();
+    let typed = TypedValues::of(&values);
+    let mut beside: Following<'g> = BTreeMap::new();
+    for nodes in values.values() {
+        add(&mut beside, &following(nodes, folder.words), 4.0);
+    }
+    if folder.evidence.graph {
+        assign(folder, &mut candidates, &typed, &beside);
+    } else {
+        let is_crowd = candidates.len() > limits::PART_WORDS_MAX * 3;
+        for candidate in candidates.iter_mut().filter(|candidate| !candidate.is_fixed) {
+            candidate.is_value = candidate.own_evidence > 0.0 || is_crowd;
+        }
+    }
+    let confidence = confidence(&candidates, &typed);
+    let mut decided = Decided { confidence, ..Decided::default() };
+    let mut valued: Vec<(&'g str, Vec<&'g Node>)> = Vec::new();
+    for candidate in candidates {
+        if candidate.is_value {
+            valued.push((candidate.word, candidate.nodes));
+        } else {
+            decided.literals.insert(candidate.word, candidate.nodes);
+        }
+    }
+    (decided.mixed, decided.values) = mixed_groups(values, valued, folder.conducts);
+    decided
+}
+
+fn candidate<'g>(
+    folder: &Folder<'_>,
+    word: &'g str,
+    nodes: Vec<&'g Node>,
+    correction: Option<&PlaceCorrection>,
+) -> Candidate<'g> {
+    let mut own_evidence = if folder.evidence.looks { f64::from(folder.words.of(word)) } else { 0.0 };
+    if folder.evidence.graph {
+        let handed_out: u64 = nodes.iter().map(|node| node.handed_out).sum();
+        let is_supported = established_callers(&nodes, folder.conducts) >= LITERAL_CALLERS_MIN;
+        own_evidence += if handed_out * 2 > visits_of(&nodes) { HANDED_OUT } else { 0.0 };
+        own_evidence += if is_supported { SUPPORTED } else { UNSUPPORTED };
+    }
+    let is_kept = correction.is_some_and(|correction| correction.literals.contains(word));
+    let is_folded = correction.is_some_and(|correction| correction.fold) && !is_kept;
+    Candidate {
+        following: following(&nodes, folder.words),
+        word,
+        nodes,
+        own_evidence,
+        is_value: is_folded,
+        is_fixed: is_kept || is_folded,
+        evidence: 0.0,
+    }
+}
+
+/// Assigns words to the group of values until nothing changes.
+fn assign(folder: &Folder<'_>, candidates: &mut [Candidate<'_>], typed: &TypedValues, beside: &Following<'_>) {
+    let all = sum_of(candidates, beside, |_| true);
+    for candidate in candidates.iter_mut().filter(|candidate| !candidate.is_fixed) {
+        let others = without(&all, &candidate.following);
+        let similar = same_distribution(&candidate.following, &others, folder.words);
+        candidate.is_value = candidate.own_evidence > 0.0 || similar + candidate.own_evidence > 1.0;
+    }
+    for _ in 0..ROUNDS_MAX {
+        let group = sum_of(candidates, beside, |candidate| candidate.is_value);
+        let members = candidates.iter().filter(|candidate| candidate.is_value).count();
+        let mut changed = false;
+        for candidate in candidates.iter_mut().filter(|candidate| !candidate.is_fixed) {
+            let was_value = candidate.is_value;
+            let group = if was_value { without(&group, &candidate.following) } else { group.clone() };
+            let others = members - usize::from(was_value);
+            candidate.evidence = candidate.own_evidence
+                + same_distribution(&candidate.following, &group, folder.words)
+                + typed.evidence_beside(candidate.word, others);
+            candidate.is_value = candidate.evidence > 0.0;
+            changed |= candidate.is_value != was_value;
+        }
+        if !changed {
+            break;
+        }
+    }
+    let members: Vec<&Candidate<'_>> = candidates.iter().filter(|candidate| candidate.is_value).collect();
+    let evidence: f64 = members.iter().map(|candidate| candidate.evidence).sum();
+    let is_fixed = members.iter().any(|candidate| candidate.is_fixed);
+    if !is_fixed && typed.distinct == 0 && (members.len() < 2 || evidence < GROUP_EVIDENCE_MIN) {
+        let fallback = |candidate: &&mut Candidate<'_>| !candidate.is_fixed;
+        candidates.iter_mut().filter(fallback).for_each(|candidate| candidate.is_value = false);
+    }
+}
+
+fn sum_of<'g>(
+    candidates: &[Candidate<'g>],
+    beside: &Following<'g>,
+    which: impl Fn(&Candidate<'g>) -> bool,
+) -> Following<'g> {
+    let mut sum = beside.clone();
+    for candidate in candidates.iter().filter(|candidate| which(candidate)) {
+        add(&mut sum, &candidate.following, 1.0);
+    }
+    sum
+}
+
+fn add<'g>(sum: &mut Following<'g>, counts: &Following<'g>, weight: f64) {
+    for (symbol, count) in counts {
+        *sum.entry(*symbol).or_default() += count * weight;
+    }
+}
+
+fn without<'g>(sum: &Following<'g>, counts: &Following<'g>) -> Following<'g> {
+    let mut rest = sum.clone();
+    for (symbol, count) in counts {
+        if let Some(left) = rest.get_mut(symbol) {
+            *left = (*left - count).max(0.0);
+        }
+    }
+    rest
+}
+
+/// The children that are no words.
+struct TypedValues {
+    /// Different values, as far as they are counted.
+    distinct: usize,
+    /// Types that make up more than a twentieth.
+    usual: Vec<ValueType>,
+    /// All usual types are strict ones.
+    is_strict: bool,
+}
+
+impl TypedValues {
+    fn of(values: &BTreeMap<&str, Vec<&Node>>) -> Self {
+        let mut summary = ValueSummary::default();
+        values.values().flatten().for_each(|node| summary.merge(&node.values_seen));
+        let total: u64 = summary.types.values().sum();
+        let mut usual: Vec<ValueType> = summary
+            .types
+            .iter()
+            .filter(|(_, count)| **count * 20 > total)
+            .map(|((_, value_type), _)| *value_type)
+            .collect();
+        usual.sort_unstable();
+        usual.dedup();
+        let is_strict = !usual.is_empty() && usual.iter().all(|usual| is_strict(*usual));
+        Self { distinct: summary.distinct.len(), usual, is_strict }
+    }
+
+    /// What the values beside it say of a word, when `others` words are values too.
+    fn evidence_beside(&self, word: &str, others: usize) -> f64 {
+        if self.distinct == 0 {
+            return 0.0;
+        }
+        if self.is_strict && self.distinct >= STRICT_VALUES_MIN && others * 5 < self.distinct {
+            return if self.usual.contains(&ValueType::of(word)) { 1.0 } else { -20.0 };
+        }
+        ((others as f64 + 1.0) / (self.distinct as f64 + others as f64 + 2.0)).ln().max(-3.0) + 0.7
+    }
+}
+
+/// Types that no word is written in.
+fn is_strict(value_type: ValueType) -> bool {
+    matches!(
+        value_type,
+        ValueType::Integer
+            | ValueType::Decimal
+            | ValueType::Uuid
+            | ValueType::Hex
+            | ValueType::Date
+            | ValueType::DateTime
+            | ValueType::PrefixedId
+            | ValueType::Coordinates
+            | ValueType::Ip
+            | ValueType::Email
+    )
+}
+
+/// Typed values leave no doubt; words are as sure as the least sure of them, roughly.
+fn confidence(candidates: &[Candidate<'_>], typed: &TypedValues) -> f32 {
+    let members: Vec<f64> =
+        candidates.iter().filter(|candidate| candidate.is_value).map(|candidate| candidate.evidence).collect();
+    if members.is_empty() || candidates.iter().any(|candidate| candidate.is_value && candidate.is_fixed) {
+        return 1.0;
+    }
+    let mean = members.iter().sum::<f64>() / members.len() as f64;
+    let certain = typed.distinct as f64;
+    let doubtful = members.len() as f64;
+    ((certain + doubtful / (1.0 + (-mean).exp())) / (certain + doubtful)) as f32
+}

@@ -1,0 +1,248 @@
+//! Values with literals in them: which components of a group are of one mixed form.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use apiward_detector::observation::ValueType;
+use apiward_detector::route::{MixedComponent, MixedPart, MixedPartKind};
+
+use crate::discovery::graph::{Conducts, Node, VALUE};
+
+use super::parameter_name;
+use super::view::{established_callers, visits_of};
+
+/// Callers that a mixed form needs, beside other values, to be told from a value that happens to have punctuation in it.
+const FORM_CALLERS_MIN: usize = 2;
+/// Share of a group's visits in which a separator or a literal has to be the same.
+const CONSTANT_SHARE: f64 = 0.9;
+/// Forms that differ in one literal only, above which that literal is a value.
+const SIBLING_FORMS_MAX: usize = 4;
+
+/// Components of one mixed form.
+pub struct MixedGroup<'g> {
+    parts: Vec<FormPart>,
+    pub nodes: Vec<&'g Node>,
+}
+
+/// Separator, and a literal or nothing for a value.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct FormPart {
+    separator: String,
+    literal: Option<String>,
+}
+
+impl MixedGroup<'_> {
+    /// The component for a route table. `parameters` is how many the template has before.
+    pub fn component(&self, parameters: usize) -> MixedComponent {
+        let mut template = String::new();
+        let mut names = parameters;
+        let parts = self
+            .parts
+            .iter()
+            .map(|part| {
+                template.push_str(&part.separator);
+                let kind = match &part.literal {
+                    Some(literal) => {
+                        template.push_str(literal);
+                        MixedPartKind::Literal(literal.clone())
+                    }
+                    None => {
+                        let name = parameter_name(names);
+                        names += 1;
+                        template.push_str(&format!("{{{name}}}"));
+                        MixedPartKind::Value { name, types: value_types() }
+                    }
+                };
+                MixedPart { separator: part.separator.clone(), kind }
+            })
+            .collect();
+        MixedComponent { template, parts }
+    }
+}
+
+/// The literals and separators are what a mixed component is told by; its values may be anything but nothing.
+fn value_types() -> Vec<ValueType> {
+    let mut types = vec![
+        ValueType::Integer,
+        ValueType::Decimal,
+        ValueType::Boolean,
+        ValueType::Uuid,
+        ValueType::Hex,
+        ValueType::Date,
+        ValueType::DateTime,
+        ValueType::Email,
+        ValueType::Ip,
+        ValueType::Version,
+        ValueType::FileName,
+        ValueType::Locale,
+        ValueType::Coordinates,
+        ValueType::PrefixedId,
+        ValueType::Word,
+        ValueType::Slug,
+        ValueType::Token,
+        ValueType::Text,
+    ];
+    types.sort_unstable();
+    types
+}
+
+type Members<'g> = Vec<(Vec<FormPart>, Vec<&'g Node>)>;
+
+/// Parts the values of a node (by form, and words) into groups of one mixed form each, and the others.
+pub fn mixed_groups<'g>(
+    values: BTreeMap<&'g str, Vec<&'g Node>>,
+    words: Vec<(&'g str, Vec<&'g Node>)>,
+    conducts: &Conducts,
+) -> (Vec<MixedGroup<'g>>, Vec<&'g Node>) {
+    let mut members: Members<'g> = values.into_iter().map(|(form, nodes)| (parts_of_form(form), nodes)).collect();
+    members.extend(words.into_iter().map(|(word, nodes)| (parts_of_word(word), nodes)));
+    let (mut groups, rest) = by_common_separators(members);
+    let mut plain: Vec<&'g Node> = Vec::new();
+    let mut siblings: BTreeMap<Vec<String>, BTreeSet<Vec<FormPart>>> = BTreeMap::new();
+    for (parts, _) in rest.iter().filter(|(parts, _)| is_mixed(parts)) {
+        let separators = parts.iter().map(|part| part.separator.clone()).collect();
+        siblings.entry(separators).or_default().insert(parts.clone());
+    }
+    for (parts, nodes) in rest {
+        let separators: Vec<String> = parts.iter().map(|part| part.separator.clone()).collect();
+        let few = siblings.get(&separators).is_some_and(|forms| forms.len() <= SIBLING_FORMS_MAX);
+        let distinct: usize = nodes.iter().map(|node| node.values_seen.distinct.len()).sum();
+        let supported = established_callers(&nodes, conducts) >= FORM_CALLERS_MIN;
+        if is_mixed(&parts) && few && distinct > 1 && supported {
+            groups.push(MixedGroup { parts, nodes });
+        } else {
+            plain.extend(nodes);
+        }
+    }
+    (groups, plain)
+}
+
+fn is_mixed(parts: &[FormPart]) -> bool {
+    parts.iter().any(|part| part.literal.is_some()) && parts.iter().any(|part| part.literal.is_none())
+}
+
+/// Where nearly all values have the same long separators (`..`, `...`) or begin with one (`@`), or the same literal at one
+/// end, this is the form of all of them.
+fn by_common_separators(members: Members<'_>) -> (Vec<MixedGroup<'_>>, Members<'_>) {
+    let total: u64 = members.iter().map(|(_, nodes)| visits_of(nodes)).sum();
+    let mut shares: BTreeMap<String, u64> = BTreeMap::new();
+    for (parts, nodes) in &members {
+        let separators: BTreeSet<&String> =
+            parts.iter().map(|part| &part.separator).filter(|separator| !separator.is_empty()).collect();
+        for separator in separators {
+            *shares.entry(separator.clone()).or_default() += visits_of(nodes);
+        }
+    }
+    let constant: Vec<String> = shares
+        .into_iter()
+        .filter(|(_, visits)| *visits as f64 >= CONSTANT_SHARE * total as f64)
+        .map(|(separator, _)| separator)
+        .collect();
+    if constant.is_empty() || total == 0 {
+        return (Vec::new(), members);
+    }
+    let reduced: Vec<(Vec<ReducedPart>, Vec<&Node>)> =
+        members.iter().map(|(parts, nodes)| (reduce(parts, &constant), nodes.clone())).collect();
+    let Some(shape) = common_shape(&reduced, total) else {
+        return (Vec::new(), members);
+    };
+    let literals = common_literals(&reduced, &shape, total);
+    let starts_with_separator = shape.first().is_some_and(|first| !first.is_empty());
+    let has_long_separator = shape.iter().any(|separator| separator.len() > 1);
+    let has_literal = literals.iter().any(Option::is_some);
+    let has_value = literals.iter().any(Option::is_none);
+    if !has_value || !(has_literal || starts_with_separator || has_long_separator) {
+        return (Vec::new(), members);
+    }
+    let parts: Vec<FormPart> = shape
+        .iter()
+        .zip(literals)
+        .map(|(separator, literal)| FormPart { separator: separator.clone(), literal })
+        .collect();
+    let mut nodes = Vec::new();
+    let mut rest = Vec::new();
+    for (member, (own, _)) in members.into_iter().zip(&reduced) {
+        if fits(own, &parts) { nodes.extend(member.1) } else { rest.push(member) }
+    }
+    (vec![MixedGroup { parts, nodes }], rest)
+}
+
+/// A part between constant separators: the literal if it is one, or nothing.
+type ReducedPart = (String, Option<String>);
+
+/// Joins what stands between separators that are not constant into one value.
+fn reduce(parts: &[FormPart], constant: &[String]) -> Vec<ReducedPart> {
+    let mut reduced: Vec<ReducedPart> = Vec::new();
+    for part in parts {
+        if reduced.is_empty() || constant.contains(&part.separator) {
+            reduced.push((part.separator.clone(), part.literal.clone()));
+        } else if let Some(last) = reduced.last_mut() {
+            last.1 = None;
+        }
+    }
+    reduced
+}
+
+fn common_shape(reduced: &[(Vec<ReducedPart>, Vec<&Node>)], total: u64) -> Option<Vec<String>> {
+    let mut shapes: BTreeMap<Vec<String>, u64> = BTreeMap::new();
+    for (parts, nodes) in reduced {
+        *shapes.entry(parts.iter().map(|(separator, _)| separator.clone()).collect()).or_default() += visits_of(nodes);
+    }
+    shapes
+        .into_iter()
+        .find(|(shape, visits)| shape.len() > 1 && *visits as f64 >= CONSTANT_SHARE * total as f64)
+        .map(|(shape, _)| shape)
+}
+
+fn common_literals(reduced: &[(Vec<ReducedPart>, Vec<&Node>)], shape: &[String], total: u64) -> Vec<Option<String>> {
+    (0..shape.len())
+        .map(|place| {
+            let mut words: BTreeMap<&Option<String>, u64> = BTreeMap::new();
+            for (parts, nodes) in reduced.iter().filter(|(parts, _)| parts.len() == shape.len()) {
+                if let Some((_, literal)) = parts.get(place) {
+                    *words.entry(literal).or_default() += visits_of(nodes);
+                }
+            }
+            let most = words.into_iter().max_by_key(|(_, visits)| *visits);
+            most.filter(|(_, visits)| *visits as f64 >= CONSTANT_SHARE * total as f64)
+                .and_then(|(literal, _)| literal.clone())
+        })
+        .collect()
+}
+
+fn fits(parts: &[ReducedPart], form: &[FormPart]) -> bool {
+    parts.len() == form.len()
+        && parts.iter().zip(form).all(|((separator, literal), part)| {
+            *separator == part.separator && (part.literal.is_none() || part.literal == *literal)
+        })
+}
+
+fn parts_of_form(form: &str) -> Vec<FormPart> {
+    split(form)
+        .into_iter()
+        .map(|(separator, text)| FormPart {
+            separator: separator.to_owned(),
+            literal: (text != VALUE).then(|| text.to_owned()),
+        })
+        .collect()
+}
+
+fn parts_of_word(word: &str) -> Vec<FormPart> {
+    split(word)
+        .into_iter()
+        .map(|(separator, text)| FormPart { separator: separator.to_owned(), literal: Some(text.to_owned()) })
+        .collect()
+}
+
+/// Separators with what follows them.
+fn split(text: &str) -> Vec<(&str, &str)> {
+    let is_sign = |sign: char| sign.is_alphanumeric() || matches!(sign, '-' | '_' | '·');
+    let mut parts = Vec::new();
+    let mut rest = text;
+    while !rest.is_empty() {
+        let (separator, after) = rest.split_at(rest.find(is_sign).unwrap_or(rest.len()));
+        let (part, next) = after.split_at(after.find(|sign| !is_sign(sign)).unwrap_or(after.len()));
+        parts.push((separator, part));
+        rest = next;
+    }
+    parts
+}
