@@ -1,6 +1,7 @@
 //! End-to-end tests of apiward: the sample shop, its traffic, a harness that runs every part for real, and the demo.
 
 pub mod demo;
+pub mod discovery;
 pub mod harness;
 pub mod shop;
 pub mod traffic;

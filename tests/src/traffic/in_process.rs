@@ -46,10 +46,36 @@ pub struct Exchange {
     pub status: u16,
     pub response_headers: BTreeMap<String, String>,
     pub response_bytes: usize,
+    /// Told only where responses matter to who reads the line.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub response_body: Option<String>,
     pub duration_us: u64,
     pub label: &'static str,
     #[serde(skip)]
-    sent_at: OffsetDateTime,
+    pub(crate) sent_at: OffsetDateTime,
+}
+
+impl Exchange {
+    /// An exchange of which only the time is known.
+    pub(crate) fn at(at: OffsetDateTime) -> Self {
+        Self {
+            ts: at.format(TIMESTAMP).unwrap_or_default(),
+            caller: None,
+            address: String::new(),
+            host: String::new(),
+            method: String::new(),
+            path: String::new(),
+            request_headers: BTreeMap::new(),
+            request_body: None,
+            status: 0,
+            response_headers: BTreeMap::new(),
+            response_bytes: 0,
+            response_body: None,
+            duration_us: 0,
+            label: "normal",
+            sent_at: at,
+        }
+    }
 }
 
 /// Calls the shop's router and records every exchange. Clones share the record.
@@ -122,7 +148,6 @@ impl ShopClient for InProcessShop {
             .map_err(|error| SendError::Body { url: request.path.clone(), reason: error.to_string() })?
             .to_bytes();
         let exchange = Exchange {
-            ts: request.at.format(TIMESTAMP).unwrap_or_default(),
             caller: request.caller,
             address: request.address.to_string(),
             host: HOST.to_owned(),
@@ -135,7 +160,7 @@ impl ShopClient for InProcessShop {
             response_bytes: response_body.len(),
             duration_us: self.duration_us(response_body.len()),
             label: request.kind.label(),
-            sent_at: request.at,
+            ..Exchange::at(request.at)
         };
         self.recorded.lock().unwrap_or_else(PoisonError::into_inner).push(exchange);
         Ok(ShopResponse { status: head.status, headers: head.headers, body: response_body })

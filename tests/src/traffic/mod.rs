@@ -21,6 +21,7 @@ mod visit;
 pub use attack::AttackKind;
 pub use http::HttpShop;
 pub use in_process::{Exchange, InProcessShop};
+pub(crate) use persona::address;
 pub use request::{ExchangeKind, SendError, ShopClient, ShopRequest, ShopResponse};
 pub use run::{RunError, generate, run};
 pub use scenario::{AttackPlan, AttackShare, START, Scenario, ScenarioError};

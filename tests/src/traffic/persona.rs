@@ -76,7 +76,7 @@ pub(super) struct Persona {
 }
 
 /// An address in network `network` of the benchmarking range 198.18.0.0/15, which nobody uses.
-fn address(network: usize, host: u8, ipv6: bool) -> IpAddr {
+pub(crate) fn address(network: usize, host: u8, ipv6: bool) -> IpAddr {
     let network = (network % 512) as u16;
     if ipv6 {
         let host = 0x100 + u16::from(host);
