@@ -3,6 +3,7 @@
 //! Exit codes: 0 when the command did its work, 1 when it failed, 2 when it was called wrongly.
 
 mod bundle_file;
+mod discover;
 mod eval;
 mod extraction;
 mod hash_key;
@@ -37,6 +38,7 @@ struct Cli {
 enum Command {
     /// Run the trainer service: telemetry in, models out
     Serve(Box<ServeArgs>),
+    Discover(discover::DiscoverArgs),
     Import(import::ImportArgs),
     Train(Box<train::TrainArgs>),
     Score(score::ScoreArgs),
@@ -65,6 +67,7 @@ fn run(command: Command) -> anyhow::Result<()> {
             onnx_runtime::load_from_beside_the_program()?;
             crate::serve::run(*args)
         }
+        Command::Discover(args) => discover::run(&args),
         Command::Import(args) => import::run(&args),
         Command::Train(args) => train::run(&args),
         Command::Score(args) => score::run(&args),

@@ -14,4 +14,4 @@ pub mod templates;
 pub use corrections::{Correction, Corrections};
 pub use graph::UrlGraph;
 pub use routes::{DiscoveredEndpoint, EndpointsNeeded, endpoints, route_table};
-pub use templates::{Evidence, FoldedHost, PathParameter, fold};
+pub use templates::{Evidence, FoldedHost, PathParameter, RuleOfThumb, ValueOdds, fold};
