@@ -30,3 +30,6 @@ pub use training::{
     Adam, LEARNING_RATE, LOSS, MOMENT_CORRECTION, ROW_LOSS, StateTensor, TrainedParameter, TrainingStep,
     VARIANCE_CORRECTION,
 };
+
+/// The shipped component network: what a path component is. `networks/component.md` says how it was made and how good it is.
+pub const COMPONENT_NETWORK: &[u8] = include_bytes!("../networks/component.onnx");

@@ -5,6 +5,7 @@ mod bundles;
 mod captures;
 pub mod cli;
 pub mod detections;
+pub mod discovery;
 mod endpoints;
 pub mod evaluation;
 pub mod fit;

@@ -1,0 +1,3 @@
+//! Discovery of endpoints from traffic.
+
+pub mod component_network;
