@@ -4,6 +4,7 @@
 //! route table ([`routes`]) that goes into a bundle. What each endpoint takes and returns is counted on the way
 //! ([`summary`]).
 
+pub mod component_network;
 pub mod corrections;
 pub mod graph;
 mod limits;
