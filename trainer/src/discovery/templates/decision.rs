@@ -44,6 +44,8 @@ const PREVALENCE_MAX: f64 = 2.5;
 const VISITS_SHARE: f64 = 0.125;
 const VISITS_MAX: f64 = 2.0;
 const VISITS_MIN: f64 = -10.0;
+/// What carries most of the traffic at a place is a literal.
+const MOST_VISITS: f64 = -10.0;
 /// Members of a group before their visits say anything.
 const VISITS_MEMBERS_MIN: usize = 5;
 
@@ -144,6 +146,10 @@ fn assign(folder: &Folder<'_>, candidates: &mut [Candidate<'_>], typed: &TypedVa
     let of_crowd = (crowd / UNSUPPORTED_CROWD).max(1.0).ln().min(CROWD_MAX);
     candidates.iter_mut().filter(|candidate| !candidate.is_supported).for_each(|one| one.own_evidence += of_crowd);
     add_evidence_of_likes(candidates);
+    let all_visits = typed.visits + candidates.iter().map(|candidate| candidate.visits).sum::<u64>();
+    for candidate in candidates.iter_mut().filter(|candidate| candidate.is_supported) {
+        candidate.own_evidence += if candidate.visits * 2 > all_visits { MOST_VISITS } else { 0.0 };
+    }
     let all = sum_of(candidates, beside, |_| true);
     let all_members = candidates.len().saturating_sub(1) + typed.distinct;
     for candidate in candidates.iter_mut().filter(|candidate| !candidate.is_fixed) {
