@@ -6,7 +6,7 @@
 
 use std::io::{self, BufRead};
 
-/// One element, without white space before it.
+/// One element, without white space around it.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Element<'b> {
     Complete(&'b [u8]),
@@ -229,8 +229,8 @@ mod tests {
     fn elements_are_found_wherever_the_array_stands() {
         check(r#"{"log":{"entries":[]}}"#, &[]);
         check(
-            r#"{"log":{"entries":[ {"a":1} , [2,3],4 , "x" ]}}"#,
-            &[Ok(r#"{"a":1} "#), Ok("[2,3]"), Ok("4 "), Ok(r#""x" "#)],
+            r#"{"log":{"entries":[ {"a": 1} , [2,3],4 , "x y" ]}}"#,
+            &[Ok(r#"{"a": 1}"#), Ok("[2,3]"), Ok("4"), Ok(r#""x y""#)],
         );
         let other = r#"{ "entries":[1],"log" : {"pages":[{"log":{"entries":[2]}}], "entries" : [3], "entries":[4] } }"#;
         check(other, &[Ok("3")]);
