@@ -71,7 +71,7 @@ impl EnvoyBuilder {
             Some(module) => module.clone(),
             None => programs::filter_module()?,
         };
-        let access_log = folder.path().join("access.log");
+        let access_log = log_file(folder.path(), "access");
         let more_access_logs: Vec<(PathBuf, Value)> = self
             .more_access_logs
             .iter()
@@ -149,7 +149,7 @@ impl Envoy {
         self.address
     }
 
-    /// Where an access log is that was asked for with [`EnvoyBuilder::access_log`].
+    /// Where an access log is that was asked for with [`EnvoyBuilder::access_log`]; the shipped one is called `access`.
     pub fn access_log_file(&self, name: &str) -> PathBuf {
         log_file(self.folder.path(), name)
     }
