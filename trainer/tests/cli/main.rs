@@ -3,6 +3,7 @@
 mod keys;
 mod offline;
 mod program;
+mod recorded_traffic;
 mod service;
 mod shop_traffic;
 mod usage;

@@ -153,7 +153,9 @@ fn a_file_without_an_exchange_is_an_error() {
         score(&file, &TRAINED.path("model.bundle")).failed(1, said);
     };
     check(b"", "is empty");
-    check(b"not json\nat all\n", "has no line that is an exchange");
+    check(b"not traffic\nat all\n", "is not recognised");
+    check(b"{\"verb\":\"GET\"}\n", "has no exchange that can be read");
+    check(b"{\n  \"openapi\": \"3.1.0\"\n}\n", "is no HTTP Archive");
     check(&[0x1f, 0x8b, 8, 0], "cannot be");
     score(&folder.path().join("absent"), &TRAINED.path("model.bundle")).failed(1, "cannot be opened");
 }
