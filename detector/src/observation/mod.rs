@@ -22,7 +22,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::exchange::Phase;
 
-pub use caller_kind::{ANONYMOUS, caller_kind, certificate_kind};
+pub use caller_kind::{
+    ANONYMOUS, AUTHENTICATED, COOKIE, KindClaims, KindSource, UNKNOWN, caller_kind, certificate_kind,
+};
 pub use credentials::CredentialKinds;
 pub use observer::{Observer, normalised_host};
 pub use parts::ComponentPart;
@@ -41,8 +43,8 @@ pub struct Observation {
     pub method: String,
     pub components: Vec<PathComponent>,
     pub path_marks: PathMarks,
-    /// Of what kinds the caller is, sorted: `certificate:spiffe://shop/cart`, `role:admin`, `scope:orders.read`, or
-    /// [`ANONYMOUS`] where no credentials were seen. Empty where nothing is known.
+    /// Of what kinds the caller is, sorted: `certificate:spiffe://shop/cart`, `role:admin`, `scope:orders.read`; without
+    /// any of these [`AUTHENTICATED`], [`COOKIE`] or [`ANONYMOUS`]. Empty where nothing is known.
     pub caller_kinds: Vec<String>,
     pub credentials: CredentialKinds,
     /// Media type class of the request.

@@ -7,6 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use apiward_detector::exchange::{Caller, Exchange, Request, Response, header};
 use apiward_detector::limits;
+use apiward_detector::observation::KindClaims;
 use base64::Engine as _;
 use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
@@ -87,12 +88,6 @@ fn exchange_of_line(line: &[u8]) -> Result<(Exchange, Option<String>), String> {
     let recorded: RecordedExchange = serde_json::from_slice(json).map_err(|error| json_reason(&error))?;
     let at_ms = recorded.ts.map(|instant| instant.0);
     let label = recorded.label.map(|label| label.trim().to_owned()).filter(|label| !label.is_empty());
-    let caller = Caller {
-        identity: recorded.caller.map(|identity| identity.0.into_owned()).filter(|identity| !identity.is_empty()),
-        verified: false,
-        address: recorded.address.as_deref().map(without_port).filter(|address| !address.is_empty()),
-        kinds: recorded.caller_kinds.unwrap_or_default(),
-    };
     let body = body_bytes(recorded.request_body, recorded.request_body_base64.as_deref())?;
     let body_bytes = body.len() as u64;
     let mut kept_body = body;
@@ -105,6 +100,12 @@ fn exchange_of_line(line: &[u8]) -> Result<(Exchange, Option<String>), String> {
     };
     // The proxy turns the host header and the pseudo headers into method, host and target too.
     headers.retain(|(name, _)| !name.starts_with(':') && name != "host");
+    let caller = Caller {
+        identity: recorded.caller.map(|identity| identity.0.into_owned()).filter(|identity| !identity.is_empty()),
+        verified: false,
+        address: recorded.address.as_deref().map(without_port).filter(|address| !address.is_empty()),
+        kinds: recorded.caller_kinds.unwrap_or_else(|| KindClaims::default().kinds_of_headers(&headers)),
+    };
     if recorded.method.trim().is_empty() {
         return Err("`method` is empty".to_owned());
     }

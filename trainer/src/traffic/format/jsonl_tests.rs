@@ -114,6 +114,30 @@ fn bodies_come_as_text_or_base64_and_are_cut_at_the_limit() {
 }
 
 #[test]
+fn kinds_of_callers_are_given_or_read_from_the_token() {
+    let token = "Bearer e30.eyJyb2xlcyI6WyJhZG1pbiJdLCJzY29wZSI6ImEgYiJ9.c2ln";
+    let check = |members: &str, expected: &[&str]| {
+        let line = format!(r#"{{"method":"GET","path":"/","request_headers":{{"Authorization":"{token}"}}{members}}}"#);
+        assert_eq!(exchange(&line).caller.kinds, expected, "{members}");
+    };
+    check("", &["role:admin", "scope:a", "scope:b"]);
+    check(r#","caller_kinds":null"#, &["role:admin", "scope:a", "scope:b"]);
+    check(r#","caller_kinds":[]"#, &[]);
+    check(r#","caller_kinds":["certificate:spiffe://shop/cart"]"#, &["certificate:spiffe://shop/cart"]);
+    assert!(read(r#"{"method":"GET","path":"/","caller_kinds":"admin"}"#).is_err());
+}
+
+#[test]
+fn a_response_body_is_kept_up_to_the_limit_and_tells_its_length() {
+    let long = "x".repeat(limits::RESPONSE_BODY_BYTES_DEFAULT + 7);
+    let line = |more: &str| format!(r#"{{"method":"GET","path":"/","response_body":"{long}"{more}}}"#);
+    let response = exchange(&line("")).response.unwrap();
+    assert_eq!(response.body.len(), limits::RESPONSE_BODY_BYTES_DEFAULT);
+    assert_eq!(response.bytes, Some(long.len() as u64));
+    assert_eq!(exchange(&line(r#","response_bytes":9"#)).response.unwrap().bytes, Some(9));
+}
+
+#[test]
 fn a_bad_line_says_what_is_wrong() {
     let check = |line: &str, expected: &str| {
         let reason = read(line).unwrap_err();
@@ -154,6 +178,7 @@ fn near_lines() -> impl Strategy<Value = String> {
     let member = prop::sample::select(vec![
         "ts",
         "caller",
+        "caller_kinds",
         "address",
         "host",
         "method",
@@ -163,6 +188,7 @@ fn near_lines() -> impl Strategy<Value = String> {
         "request_body_base64",
         "status",
         "response_headers",
+        "response_body",
         "response_bytes",
         "duration_us",
         "label",
