@@ -229,6 +229,12 @@ impl ResponseMeasures {
         self.status.is_some_and(|status| status >= 500) || matches!(self.grpc_status, Some(2 | 4 | 13 | 14 | 15))
     }
 
+    /// Known to have given what was asked for: 2xx or 304, and gRPC OK where there is a gRPC status.
+    pub fn is_answer(&self) -> bool {
+        self.status.is_some_and(|status| matches!(status, 200..300 | 304))
+            && self.grpc_status.is_none_or(|status| status == 0)
+    }
+
     /// Known to have succeeded: 1xx to 3xx, and gRPC OK where there is a gRPC status.
     pub fn is_success(&self) -> bool {
         self.status.is_some_and(|status| status < 400) && self.grpc_status.is_none_or(|status| status == 0)
