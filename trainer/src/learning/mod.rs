@@ -4,6 +4,7 @@
 //! fields and what a surprise is worth ([`rules`]), and how the exchange as a whole looks ([`whole`]).
 
 pub mod admission;
+mod callers;
 mod endpoint;
 mod golden;
 mod novelty;

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::program::{Finished, apiward, run, run_with_input};
-use crate::shop_traffic::{attacks, lines, normal, write_gzip};
+use crate::shop_traffic::{attacks, lines, normal, privileges, with_roles, write_gzip};
 
 const NORMALS: usize = 800;
 const ATTACKS_OF_EACH: usize = 10;
@@ -70,6 +70,25 @@ fn a_model_from_files_flags_attacks_and_leaves_fresh_normals_alone() {
     assert!(number(&report, "/false_positive_rate") <= 0.01, "{report:#}");
     assert!(number(&report, "/roc_auc") >= 0.99, "{report:#}");
     assert!(number(&report, "/pr_auc") >= 0.95, "{report:#}");
+}
+
+#[test]
+fn a_caller_of_a_kind_that_never_uses_an_endpoint_is_flagged_and_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    write_gzip(&path("train.jsonl.gz"), &lines(&with_roles(1, 3000)));
+    train(&path("train.jsonl.gz"), &path("model.bundle"), &[]).succeeded();
+    let honest = with_roles(2, 1000);
+    std::fs::write(path("dev.jsonl"), lines(&[honest.clone(), privileges(10)].concat())).unwrap();
+    let verdicts = score(&path("dev.jsonl"), &path("model.bundle")).succeeded().json_lines();
+    let (honest_verdicts, privileged) = verdicts.split_at(honest.len());
+    for (number, verdict) in privileged.iter().enumerate() {
+        let who = ["role:customer never calls", "anonymous callers never call"][number % 2];
+        assert_eq!(verdict["verdict"], "anomalous", "{verdict}");
+        assert_eq!(verdict["reasons"][0], json!(format!("{who} GET /admin/users/{{id}}, only role:admin")));
+    }
+    let false_alarms = honest_verdicts.iter().filter(|verdict| verdict["verdict"] == "anomalous").count();
+    assert!(false_alarms <= 3, "{false_alarms} of {} honest exchanges", honest.len());
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use apiward_detector::exchange::{Caller, Exchange};
+use apiward_detector::observation::KindClaims;
 use base64::Engine as _;
 use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
@@ -26,12 +27,6 @@ pub fn exchange_of_line(line: &[u8]) -> Result<Recorded, String> {
     let recorded: RecordedExchange = serde_json::from_slice(line).map_err(|error| json_reason(&error))?;
     let at_ms = recorded.ts.map(|instant| instant.0);
     let label = recorded.label.map(|label| label.trim().to_owned()).filter(|label| !label.is_empty());
-    let caller = Caller {
-        identity: recorded.caller.map(|identity| identity.0.into_owned()).filter(|identity| !identity.is_empty()),
-        verified: false,
-        address: recorded.address.as_deref().and_then(address_without_port),
-        kinds: recorded.caller_kinds.unwrap_or_default(),
-    };
     let content = body_content(recorded.request_body, recorded.request_body_base64.as_deref())?;
     let request = parts::request(
         recorded.method.into_owned(),
@@ -40,6 +35,12 @@ pub fn exchange_of_line(line: &[u8]) -> Result<Recorded, String> {
         recorded.request_headers.unwrap_or_default().0,
         RequestBody { content, bytes: recorded.request_bytes.map(|bytes| bytes.0) },
     )?;
+    let caller = Caller {
+        identity: recorded.caller.map(|identity| identity.0.into_owned()).filter(|identity| !identity.is_empty()),
+        verified: false,
+        address: recorded.address.as_deref().and_then(address_without_port),
+        kinds: recorded.caller_kinds.unwrap_or_else(|| KindClaims::default().kinds_of_headers(&request.headers)),
+    };
     let response = parts::response(RecordedResponse {
         status: recorded.status.map(|status| status.0),
         headers: recorded.response_headers.map(|headers| headers.0),

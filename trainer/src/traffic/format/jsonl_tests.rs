@@ -5,6 +5,7 @@ use crate::traffic::format::line_entries::LineEntries;
 use crate::traffic::format::parts::BODY_BYTES_MAX;
 use crate::traffic::{Entry, Place, Progress, Source, TrafficError};
 use apiward_detector::exchange::{Request, Response};
+use apiward_detector::limits;
 
 fn read(line: &str) -> Result<(Exchange, Option<String>), String> {
     exchange_of_line(line.as_bytes())
@@ -129,6 +130,30 @@ fn the_length_of_a_body_may_be_known_without_all_of_it() {
 }
 
 #[test]
+fn kinds_of_callers_are_given_or_read_from_the_token() {
+    let token = "Bearer e30.eyJyb2xlcyI6WyJhZG1pbiJdLCJzY29wZSI6ImEgYiJ9.c2ln";
+    let check = |members: &str, expected: &[&str]| {
+        let line = format!(r#"{{"method":"GET","path":"/","request_headers":{{"Authorization":"{token}"}}{members}}}"#);
+        assert_eq!(exchange(&line).caller.kinds, expected, "{members}");
+    };
+    check("", &["role:admin", "scope:a", "scope:b"]);
+    check(r#","caller_kinds":null"#, &["role:admin", "scope:a", "scope:b"]);
+    check(r#","caller_kinds":[]"#, &[]);
+    check(r#","caller_kinds":["certificate:spiffe://shop/cart"]"#, &["certificate:spiffe://shop/cart"]);
+    assert!(read(r#"{"method":"GET","path":"/","caller_kinds":"admin"}"#).is_err());
+}
+
+#[test]
+fn a_response_body_is_kept_up_to_the_limit_and_tells_its_length() {
+    let long = "x".repeat(limits::RESPONSE_BODY_BYTES_DEFAULT + 7);
+    let line = |more: &str| format!(r#"{{"method":"GET","path":"/","response_body":"{long}"{more}}}"#);
+    let response = exchange(&line("")).response.unwrap();
+    assert_eq!(response.body.len(), limits::RESPONSE_BODY_BYTES_DEFAULT);
+    assert_eq!(response.bytes, Some(long.len() as u64));
+    assert_eq!(exchange(&line(r#","response_bytes":9"#)).response.unwrap().bytes, Some(9));
+}
+
+#[test]
 fn a_bad_line_says_what_is_wrong() {
     let check = |line: &str, expected: &str| {
         let reason = read(line).unwrap_err();
@@ -169,6 +194,7 @@ fn near_lines() -> impl Strategy<Value = String> {
     let member = prop::sample::select(vec![
         "ts",
         "caller",
+        "caller_kinds",
         "address",
         "host",
         "method",
@@ -179,6 +205,7 @@ fn near_lines() -> impl Strategy<Value = String> {
         "request_bytes",
         "status",
         "response_headers",
+        "response_body",
         "response_bytes",
         "duration_us",
         "label",
