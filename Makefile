@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := build
-.PHONY: help setup build module test demo lint wasm-size clean
+.PHONY: help setup build module test demo lint wasm-size component-network clean
 
 # Where set-up's results are (Envoy, ONNX Runtime, PostgreSQL, Python): see scripts/setup.
 env := source .cache/env;
@@ -35,6 +35,9 @@ lint: setup ## Formatting and lints, for the machine and for the module
 
 wasm-size: module ## Show what the module's bytes are, by crate and function
 	@scripts/wasm-module size target/wasm/apiward_filter.named.wasm
+
+component-network: setup ## Train the network for path components anew, with its model card (models/networks)
+	$(env) cargo run --release --locked --package apiward-trainer --example component_network -- train models/networks
 
 clean: ## Remove what was built; .cache/ stays
 	rm -rf target dist

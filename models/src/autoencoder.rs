@@ -4,8 +4,9 @@
 //! gives them back. The error of a feature is how far the given-back value is from the true one.
 
 use crate::{
-    Adam, GraphError, Initializer, NamedTensor, ParameterSource, Tensor, TrainingStep, graph::Graph,
-    shape::element_count,
+    Adam, GraphError, Initializer, NamedTensor, NetworkCost, ParameterSource, ROW_LOSS, Tensor, TrainingStep,
+    graph::Graph,
+    size::{require_batch, require_size},
 };
 
 /// Input `f32[N, F]`: standardised features; what is not visible does not matter, but must be finite.
@@ -22,8 +23,6 @@ pub const RECONSTRUCTION: &str = "reconstruction";
 pub const SQUARED_ERROR: &str = "squared_error";
 /// Output `f32[N]`: mean of the squared errors over the visible features; 0 when none is.
 pub const ERROR: &str = "error";
-/// Output `f32[N]` of the loss model: the loss of each row.
-pub const ROW_LOSS: &str = "row_loss";
 
 /// The ONNX operators that inference uses; every one more would cost bytes in the filter's module.
 pub const INFERENCE_OPERATORS: [&str; 7] = ["Add", "Concat", "Div", "MatMul", "Mul", "ReduceSum", "Relu"];
@@ -34,8 +33,6 @@ pub const FEATURES_MAX: usize = 512;
 pub const HIDDEN_UNITS_MAX: usize = 512;
 /// Hidden layers a network may have.
 pub const HIDDEN_LAYERS_MAX: usize = 8;
-/// Rows of one run.
-pub const BATCH_ROWS_MAX: usize = 65_536;
 
 /// Widths are rounded up to this, since vector units compute that many values at once anyway.
 const WIDTH_STEP: usize = 4;
@@ -51,15 +48,6 @@ const BOTTLENECK_RATIO: usize = 3;
 pub struct Autoencoder {
     features: usize,
     hidden: Vec<usize>,
-}
-
-/// What a network costs per row.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct NetworkCost {
-    /// Learned values.
-    pub parameters: usize,
-    /// Multiplications, each with an addition in matrix products.
-    pub multiply_adds: usize,
 }
 
 impl Autoencoder {
@@ -102,11 +90,7 @@ impl Autoencoder {
     pub fn cost(&self) -> Result<NetworkCost, GraphError> {
         let mut graph = Graph::new();
         let outputs = self.infer(&mut graph, 1)?;
-        let parameters = graph.parameters();
-        Ok(NetworkCost {
-            parameters: parameters.iter().map(|&(tensor, ..)| element_count(graph.shape(tensor))).sum(),
-            multiply_adds: graph.multiply_adds(&outputs),
-        })
+        Ok(NetworkCost::of(&graph, &outputs))
     }
 
     /// The model that runs in the filter, for `batch` rows at once: [`FEATURES`] and [`VISIBLE`] to [`ERROR`],
@@ -123,7 +107,7 @@ impl Autoencoder {
     ///
     /// The loss is the weighted mean of the rows' losses; see [`Self::loss_onnx`].
     pub fn training_step(&self, batch: usize, huber_delta: f32, adam: &Adam) -> Result<TrainingStep, GraphError> {
-        require_size("the batch", batch, BATCH_ROWS_MAX)?;
+        require_batch(batch)?;
         let mut graph = Graph::new();
         let features = graph.input(FEATURES, &[batch, self.features])?;
         let corrupted = graph.input(CORRUPTED, &[batch, self.features])?;
@@ -141,7 +125,7 @@ impl Autoencoder {
     /// A row's loss is the mean over its visible features of a Huber-like error: `e²` up to `|e| = huber_delta`, from
     /// there on the tangent `huber_delta · (2|e| − huber_delta)`, so that single odd rows do not rule the network.
     pub fn loss_onnx(&self, batch: usize, huber_delta: f32) -> Result<Vec<u8>, GraphError> {
-        require_size("the batch", batch, BATCH_ROWS_MAX)?;
+        require_batch(batch)?;
         let mut graph = Graph::new();
         let features = graph.input(FEATURES, &[batch, self.features])?;
         let visible = graph.input(VISIBLE, &[batch, self.features])?;
@@ -152,7 +136,7 @@ impl Autoencoder {
 
     /// Adds inference to the graph and returns error, squared error and reconstruction.
     fn infer(&self, graph: &mut Graph, batch: usize) -> Result<[Tensor; 3], GraphError> {
-        require_size("the batch", batch, BATCH_ROWS_MAX)?;
+        require_batch(batch)?;
         let features = graph.input(FEATURES, &[batch, self.features])?;
         let visible = graph.input(VISIBLE, &[batch, self.features])?;
         let reconstruction = self.reconstruct(graph, features, visible)?;
@@ -221,13 +205,6 @@ fn mean_over_visible(graph: &mut Graph, values: Tensor, visible: Tensor) -> Resu
     let beyond_one = graph.relu(beyond_one)?;
     let divisor = graph.add(beyond_one, one)?;
     graph.div(sum, divisor)
-}
-
-fn require_size(what: &'static str, actual: usize, maximum: usize) -> Result<(), GraphError> {
-    if (1..=maximum).contains(&actual) {
-        return Ok(());
-    }
-    Err(GraphError::Size { what, actual, minimum: 1, maximum })
 }
 
 #[cfg(test)]

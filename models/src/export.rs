@@ -130,6 +130,12 @@ impl Exporter<'_> {
                 input.push(self.integer_constant(axes));
                 attribute.push(AttributeProto::of_int("keepdims", i64::from(*keep_dimensions)));
             }
+            // Unlike those of `ReduceSum`, its axes are an attribute up to operator set 17.
+            Operator::ReduceMax { axes, keep_dimensions } => {
+                let axes = axes.iter().map(|&axis| axis as i64).collect();
+                attribute.push(AttributeProto::of_ints("axes", axes));
+                attribute.push(AttributeProto::of_int("keepdims", i64::from(*keep_dimensions)));
+            }
             Operator::Input { .. }
             | Operator::Parameter { .. }
             | Operator::Constant { .. }
@@ -140,7 +146,9 @@ impl Exporter<'_> {
             | Operator::Div
             | Operator::Relu
             | Operator::Sign
-            | Operator::Sqrt => {}
+            | Operator::Sqrt
+            | Operator::Exp
+            | Operator::Log => {}
         }
         let name = format!("{}_{}", node.operator.onnx_name(), self.exported.node.len());
         let output = self.value_names.entry(tensor).or_insert_with(|| name.clone()).clone();

@@ -101,6 +101,8 @@ impl Graph {
                 let halved = self.mul(gradient, half)?;
                 self.div(halved, node)?
             }
+            Operator::Exp => self.mul(gradient, node)?,
+            Operator::Log => self.div(gradient, input)?,
             Operator::Transpose => self.transpose(gradient)?,
             Operator::Reshape => self.reshape(gradient, &input_shape)?,
             Operator::Expand => gradient,
@@ -120,13 +122,16 @@ impl Graph {
                 }
                 self.concat(&parts, axis)?
             }
-            Operator::ReduceSum { axes, .. } => {
-                let mut kept = input_shape.clone();
-                for axis in axes {
-                    kept[axis] = 1;
-                }
-                let kept = self.reshape(gradient, &kept)?;
-                self.expand(kept, &input_shape)?
+            Operator::ReduceSum { axes, .. } => self.expanded_along(gradient, &axes, &input_shape)?,
+            Operator::ReduceMax { axes, .. } => {
+                // The largest values are those whose distance from the largest has no sign.
+                let largest = self.expanded_along(node, &axes, &input_shape)?;
+                let distance = self.sub(largest, input)?;
+                let is_smaller = self.sign(distance)?;
+                let one = self.scalar(1.0)?;
+                let is_largest = self.sub(one, is_smaller)?;
+                let gradient = self.expanded_along(gradient, &axes, &input_shape)?;
+                self.mul(gradient, is_largest)?
             }
         };
         self.summed_to(passed, &input_shape).map(Some)
@@ -143,6 +148,16 @@ impl Graph {
             return Ok(sum);
         }
         self.reshape(sum, shape)
+    }
+
+    /// Undoes a reduction's shape: repeats its result along the reduced `axes` of `shape`.
+    fn expanded_along(&mut self, reduced: Tensor, axes: &[usize], shape: &[usize]) -> Result<Tensor, GraphError> {
+        let mut kept = shape.to_vec();
+        for &axis in axes {
+            kept[axis] = 1;
+        }
+        let kept = self.reshape(reduced, &kept)?;
+        self.expand(kept, shape)
     }
 
     fn negated(&mut self, input: Tensor) -> Result<Tensor, GraphError> {

@@ -112,6 +112,16 @@ impl Graph {
         self.push(Operator::Sqrt, &[input], None)
     }
 
+    /// Element-wise exponential; infinite from about 88.7 on.
+    pub fn exp(&mut self, input: Tensor) -> Result<Tensor, GraphError> {
+        self.push(Operator::Exp, &[input], None)
+    }
+
+    /// Element-wise natural logarithm of values > 0.
+    pub fn log(&mut self, input: Tensor) -> Result<Tensor, GraphError> {
+        self.push(Operator::Log, &[input], None)
+    }
+
     /// The transposed matrix.
     pub fn transpose(&mut self, input: Tensor) -> Result<Tensor, GraphError> {
         self.push(Operator::Transpose, &[input], None)
@@ -141,6 +151,33 @@ impl Graph {
     pub fn reduce_sum(&mut self, input: Tensor, axes: &[usize], keep_dimensions: bool) -> Result<Tensor, GraphError> {
         let operator = Operator::ReduceSum { axes: axes.to_vec(), keep_dimensions };
         self.push(operator, &[input], None)
+    }
+
+    /// The largest values over `axes`, given in ascending order, which leave the shape unless `keep_dimensions`. Each of
+    /// several equally large values gets the whole gradient.
+    pub fn reduce_max(&mut self, input: Tensor, axes: &[usize], keep_dimensions: bool) -> Result<Tensor, GraphError> {
+        let operator = Operator::ReduceMax { axes: axes.to_vec(), keep_dimensions };
+        self.push(operator, &[input], None)
+    }
+
+    /// `log Σ exp(x)` over `axis`, which stays in the shape as 1; the largest value is taken out before, so that nothing
+    /// overflows.
+    pub fn log_sum_exp(&mut self, input: Tensor, axis: usize) -> Result<Tensor, GraphError> {
+        let largest = self.reduce_max(input, &[axis], true)?;
+        let shifted = self.sub(input, largest)?;
+        let exponentials = self.exp(shifted)?;
+        let sum = self.reduce_sum(exponentials, &[axis], true)?;
+        let logarithm = self.log(sum)?;
+        self.add(logarithm, largest)
+    }
+
+    /// `exp(x) / Σ exp(x)` over `axis`: values in 0..1 that sum to 1.
+    pub fn softmax(&mut self, input: Tensor, axis: usize) -> Result<Tensor, GraphError> {
+        let largest = self.reduce_max(input, &[axis], true)?;
+        let shifted = self.sub(input, largest)?;
+        let exponentials = self.exp(shifted)?;
+        let sum = self.reduce_sum(exponentials, &[axis], true)?;
+        self.div(exponentials, sum)
     }
 
     /// The mean over all values, a scalar.

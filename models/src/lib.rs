@@ -6,6 +6,7 @@
 //! network; that is left to ONNX Runtime in the trainer and to tract in the filter.
 
 pub mod autoencoder;
+pub mod classifier;
 mod error;
 mod export;
 mod gradient;
@@ -14,14 +15,21 @@ mod initializer;
 pub mod onnx;
 mod operator;
 mod shape;
+mod size;
 mod training;
 
 pub use autoencoder::Autoencoder;
+pub use classifier::Classifier;
 pub use error::GraphError;
 pub use export::ParameterSource;
 pub use graph::{Graph, NamedTensor, Tensor};
 pub use initializer::Initializer;
 pub use shape::Shape;
+pub use size::{BATCH_ROWS_MAX, NetworkCost};
 pub use training::{
-    Adam, LEARNING_RATE, LOSS, MOMENT_CORRECTION, StateTensor, TrainedParameter, TrainingStep, VARIANCE_CORRECTION,
+    Adam, LEARNING_RATE, LOSS, MOMENT_CORRECTION, ROW_LOSS, StateTensor, TrainedParameter, TrainingStep,
+    VARIANCE_CORRECTION,
 };
+
+/// The shipped component network: what a path component is. `networks/component.md` says how it was made and how good it is.
+pub const COMPONENT_NETWORK: &[u8] = include_bytes!("../networks/component.onnx");

@@ -30,6 +30,9 @@ pub(crate) enum Operator {
     /// −1, 0 or 1; the derivative of `Relu` is the sign of its output.
     Sign,
     Sqrt,
+    Exp,
+    /// The natural logarithm.
+    Log,
     /// Exchanges the two dimensions of a matrix.
     Transpose,
     Reshape,
@@ -45,6 +48,11 @@ pub(crate) enum Operator {
     },
     /// Sums over `axes`, which stay in the shape as 1 when `keep_dimensions`.
     ReduceSum {
+        axes: Vec<usize>,
+        keep_dimensions: bool,
+    },
+    /// The largest value over `axes`, which stay in the shape as 1 when `keep_dimensions`.
+    ReduceMax {
         axes: Vec<usize>,
         keep_dimensions: bool,
     },
@@ -65,12 +73,15 @@ impl Operator {
             Self::Relu => "Relu",
             Self::Sign => "Sign",
             Self::Sqrt => "Sqrt",
+            Self::Exp => "Exp",
+            Self::Log => "Log",
             Self::Transpose => "Transpose",
             Self::Reshape => "Reshape",
             Self::Expand => "Expand",
             Self::Concat { .. } => "Concat",
             Self::Slice { .. } => "Slice",
             Self::ReduceSum { .. } => "ReduceSum",
+            Self::ReduceMax { .. } => "ReduceMax",
         }
     }
 
@@ -96,7 +107,7 @@ impl Operator {
             (Self::Add | Self::Sub | Self::Mul | Self::Div, [left, right], None) => {
                 broadcast(left, right).ok_or_else(|| refuse("the shapes do not broadcast"))
             }
-            (Self::Relu | Self::Sign | Self::Sqrt, [input], None) => Ok(input.clone()),
+            (Self::Relu | Self::Sign | Self::Sqrt | Self::Exp | Self::Log, [input], None) => Ok(input.clone()),
             (Self::Transpose, [input], None) => match input.as_slice() {
                 [rows, columns] => Ok(vec![*columns, *rows]),
                 _ => Err(refuse("only matrices are transposed")),
@@ -118,7 +129,7 @@ impl Operator {
                 }
                 _ => Err(refuse("the slice lies outside the tensor or is empty")),
             },
-            (Self::ReduceSum { axes, keep_dimensions }, [input], None) => {
+            (Self::ReduceSum { axes, keep_dimensions } | Self::ReduceMax { axes, keep_dimensions }, [input], None) => {
                 let sorted = axes.windows(2).all(|pair| pair[0] < pair[1]);
                 if axes.is_empty() || !sorted || axes.iter().any(|&axis| axis >= input.len()) {
                     return Err(refuse("the axes must be in the shape, ascending and not repeated"));

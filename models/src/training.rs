@@ -4,6 +4,8 @@ use crate::{GraphError, ParameterSource, Tensor, graph::Graph, shape::Shape};
 
 /// Output `f32[]`: the loss of the batch, before the update.
 pub const LOSS: &str = "loss";
+/// Output `f32[N]` of a loss model: the loss of each row.
+pub const ROW_LOSS: &str = "row_loss";
 /// Input `f32[]`: how far a step goes, for instance 0.001.
 pub const LEARNING_RATE: &str = "learning_rate";
 /// Input `f32[]`: the first of [`Adam::corrections`].

@@ -163,6 +163,20 @@ fn sqrt() {
 }
 
 #[test]
+fn exp() {
+    check(&[(&[6], Any)], |graph, inputs| graph.exp(inputs[0]));
+}
+
+#[test]
+fn log() {
+    check(&[(&[6], Positive)], |graph, inputs| {
+        let one = graph.scalar(1.0)?;
+        let shifted = graph.add(inputs[0], one)?;
+        graph.log(shifted)
+    });
+}
+
+#[test]
 fn transpose() {
     check(&[(&[2, 3], Any)], |graph, inputs| graph.transpose(inputs[0]));
 }
@@ -197,6 +211,36 @@ fn slice() {
 fn reduce_sum() {
     check(&[(&[2, 3, 2], Any)], |graph, inputs| graph.reduce_sum(inputs[0], &[1], false));
     check(&[(&[2, 3, 2], Any)], |graph, inputs| graph.reduce_sum(inputs[0], &[0, 2], true));
+}
+
+#[test]
+fn reduce_max() {
+    check(&[(&[2, 3, 2], Any)], |graph, inputs| graph.reduce_max(inputs[0], &[1], false));
+    check(&[(&[2, 3, 2], Any)], |graph, inputs| graph.reduce_max(inputs[0], &[0, 2], true));
+}
+
+#[test]
+fn log_sum_exp_and_softmax() {
+    check(&[(&[3, 4], Any)], |graph, inputs| graph.log_sum_exp(inputs[0], 1));
+    check(&[(&[3, 4], Any)], |graph, inputs| graph.softmax(inputs[0], 1));
+    check(&[(&[3, 4], Any)], |graph, inputs| graph.softmax(inputs[0], 0));
+}
+
+#[test]
+fn log_sum_exp_and_softmax_do_not_overflow() {
+    let mut graph = Graph::new();
+    let input = graph.input("x", &[2, 3]).unwrap();
+    let outputs =
+        [("log_sum_exp", graph.log_sum_exp(input, 1).unwrap()), ("softmax", graph.softmax(input, 1).unwrap())];
+    let onnx = graph.to_onnx("extremes", &outputs, ParameterSource::Inputs).unwrap();
+    let given = [Given::new("x", &[2, 3], vec![1000.0, 1000.0, -1000.0, -1000.0, -1001.0, -3000.0])];
+    let results = run(&mut open(&onnx), &given, &["log_sum_exp", "softmax"]);
+    let expected_sums = [1000.0 + 2.0f32.ln(), -1000.0 + (1.0 + (-1.0f32).exp()).ln()];
+    let larger = 1.0 / (1.0 + (-1.0f32).exp());
+    let expected_shares = [0.5, 0.5, 0.0, larger, 1.0 - larger, 0.0];
+    for (actual, expected) in results.concat().iter().zip(expected_sums.iter().chain(&expected_shares)) {
+        assert!((actual - expected).abs() <= 1e-4, "{results:?}");
+    }
 }
 
 #[test]

@@ -7,7 +7,9 @@ use serde::Serialize;
 
 use super::extraction::Extractor;
 use super::hash_key::HashKeyArgs;
+use super::onnx_runtime::load_from_beside_the_program;
 use super::reading::for_each_exchange;
+use crate::discovery::component_network::ComponentNetwork;
 use crate::discovery::{
     Corrections, DiscoveredEndpoint, EndpointsNeeded, Evidence, RuleOfThumb, UrlGraph, endpoints, fold,
 };
@@ -67,7 +69,14 @@ pub fn run(args: &DiscoverArgs) -> anyhow::Result<()> {
         Ok(())
     })?;
     let evidence = Evidence { graph: args.deciding != Deciding::Looks, looks: args.deciding != Deciding::Graph };
-    let hosts = fold(&graph, &mut RuleOfThumb, &Corrections::default(), evidence)?;
+    let none = Corrections::default();
+    let hosts = match args.deciding {
+        Deciding::Looks | Deciding::Graph => fold(&graph, &mut RuleOfThumb, &none, evidence)?,
+        Deciding::Both => {
+            load_from_beside_the_program()?;
+            fold(&graph, &mut ComponentNetwork::open()?, &none, evidence)?
+        }
+    };
     let needed =
         EndpointsNeeded { callers: if graph.with_callers { args.callers } else { 0 }, ..EndpointsNeeded::default() };
     let found = endpoints(&graph, &hosts, &needed);

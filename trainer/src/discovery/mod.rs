@@ -5,6 +5,7 @@
 //! ([`summary`]), and shown as the API [`inventory`].
 
 pub mod comparison;
+pub mod component_network;
 pub mod corrections;
 pub mod graph;
 pub mod inventory;

@@ -1,13 +1,12 @@
 //! Minibatches: shuffled rows, each seen as one of the phases sees it, with noise.
 
-use rand::{RngExt, SeedableRng, seq::SliceRandom};
+use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
-use super::data::{FeatureMatrix, PhaseMasks};
-
-/// Random streams of one seed; the network's parameters draw from the same seed through their own generators.
-const ORDER_STREAM: u64 = 1 << 32;
-const NOISE_STREAM: u64 = ORDER_STREAM + 1;
+use super::{
+    data::{FeatureMatrix, PhaseMasks},
+    order::{ShuffledRows, noise_generator},
+};
 
 /// How inputs are disturbed, so that the network has to learn how features hang together.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -27,57 +26,40 @@ pub(super) struct Batch {
     pub weights: Vec<f32>,
 }
 
-/// An endless sequence of batches, in which every row comes once before any comes again, but for the rest of a
-/// shuffle that does not fill a batch.
+/// An endless sequence of batches of shuffled rows.
 pub(super) struct Batches<'a> {
     rows: &'a FeatureMatrix,
     phases: &'a PhaseMasks,
     noise: Noise,
-    batch_rows: usize,
-    order: Vec<usize>,
-    position: usize,
+    order: ShuffledRows,
     weight_scale: f32,
-    order_generator: ChaCha8Rng,
     noise_generator: ChaCha8Rng,
 }
 
 impl<'a> Batches<'a> {
-    /// Batches of `batch_rows`, which is between 1 and the number of rows; masks have the rows' number of features.
-    pub fn new(rows: &'a FeatureMatrix, phases: &'a PhaseMasks, noise: Noise, batch_rows: usize, seed: u64) -> Self {
-        let generator = |stream| {
-            let mut generator = ChaCha8Rng::seed_from_u64(seed);
-            generator.set_stream(stream);
-            generator
-        };
+    /// Masks have the rows' number of features.
+    pub fn new(rows: &'a FeatureMatrix, phases: &'a PhaseMasks, noise: Noise, seed: u64) -> Self {
         let weight_sum: f64 = rows.weights().iter().map(|&weight| f64::from(weight)).sum();
         Self {
             rows,
             phases,
             noise,
-            batch_rows,
-            order: (0..rows.rows()).collect(),
-            position: rows.rows(),
+            order: ShuffledRows::new(rows.rows(), seed),
             weight_scale: (rows.rows() as f64 / weight_sum) as f32,
-            order_generator: generator(ORDER_STREAM),
-            noise_generator: generator(NOISE_STREAM),
+            noise_generator: noise_generator(seed),
         }
     }
 
-    /// The next batch; weights are scaled to a mean of 1 over all rows.
-    pub fn next_batch(&mut self) -> Batch {
-        if self.position + self.batch_rows > self.order.len() {
-            self.order.shuffle(&mut self.order_generator);
-            self.position = 0;
-        }
-        let values = self.batch_rows * self.rows.features();
+    /// The next batch, of at most as many rows as there are; weights are scaled to a mean of 1 over all rows.
+    pub fn next_batch(&mut self, batch_rows: usize) -> Batch {
+        let values = batch_rows * self.rows.features();
         let mut batch = Batch {
             features: Vec::with_capacity(values),
             corrupted: Vec::with_capacity(values),
             visible: Vec::with_capacity(values),
-            weights: Vec::with_capacity(self.batch_rows),
+            weights: Vec::with_capacity(batch_rows),
         };
-        for at in self.position..self.position + self.batch_rows {
-            let row = self.order[at];
+        for row in self.order.next_batch(batch_rows).to_vec() {
             batch.features.extend_from_slice(self.rows.row(row));
             batch.weights.push(self.rows.weights()[row] * self.weight_scale);
             let phase = self.noise_generator.random_range(0..self.phases.masks().len());
@@ -85,7 +67,6 @@ impl<'a> Batches<'a> {
             batch.visible.extend(mask.iter().zip(self.rows.known(row)).map(|(mask, known)| mask * known));
             self.extend_corrupted(row, &mut batch.corrupted);
         }
-        self.position += self.batch_rows;
         batch
     }
 
@@ -117,29 +98,14 @@ mod tests {
         FeatureMatrix::new(2, values, vec![2.0; rows]).unwrap()
     }
 
-    fn first_features(batch: &Batch) -> Vec<usize> {
-        batch.features.chunks(2).map(|row| row[0] as usize).collect()
-    }
-
-    #[test]
-    fn every_row_comes_once_per_shuffle() {
-        let rows = numbered_rows(12);
-        let phases = PhaseMasks::all_visible(2).unwrap();
-        let mut batches = Batches::new(&rows, &phases, CLEAN, 4, 3);
-        let mut seen: Vec<usize> = (0..3).flat_map(|_| first_features(&batches.next_batch())).collect();
-        assert_ne!(seen, (0..12).collect::<Vec<_>>());
-        seen.sort_unstable();
-        assert_eq!(seen, (0..12).collect::<Vec<_>>());
-    }
-
     #[test]
     fn the_same_seed_repeats_the_batches() {
         let rows = numbered_rows(12);
         let phases = PhaseMasks::new(vec![vec![1.0, 0.0], vec![1.0, 1.0]]).unwrap();
         let noise = Noise { deviation: 0.1, swapped: 0.2 };
         let batches = |seed| {
-            let mut stream = Batches::new(&rows, &phases, noise, 5, seed);
-            (0..6).map(|_| stream.next_batch()).collect::<Vec<_>>()
+            let mut stream = Batches::new(&rows, &phases, noise, seed);
+            (0..6).map(|_| stream.next_batch(5)).collect::<Vec<_>>()
         };
         assert_eq!(batches(9), batches(9));
         assert_ne!(batches(9), batches(10));
@@ -149,8 +115,8 @@ mod tests {
     fn noise_disturbs_what_is_seen_but_not_the_target() {
         let rows = numbered_rows(64);
         let phases = PhaseMasks::all_visible(2).unwrap();
-        let mut batches = Batches::new(&rows, &phases, Noise { deviation: 0.0, swapped: 0.5 }, 64, 3);
-        let batch = batches.next_batch();
+        let mut batches = Batches::new(&rows, &phases, Noise { deviation: 0.0, swapped: 0.5 }, 3);
+        let batch = batches.next_batch(64);
         let swapped = batch.features.iter().zip(&batch.corrupted).filter(|(target, seen)| target != seen).count();
         assert!((32..96).contains(&swapped), "{swapped} of 128 features were swapped");
         assert!(batch.weights.iter().all(|&weight| weight == 1.0));
@@ -160,7 +126,7 @@ mod tests {
     fn all_phases_are_trained() {
         let rows = numbered_rows(64);
         let phases = PhaseMasks::new(vec![vec![1.0, 0.0], vec![1.0, 1.0]]).unwrap();
-        let batch = Batches::new(&rows, &phases, CLEAN, 64, 3).next_batch();
+        let batch = Batches::new(&rows, &phases, CLEAN, 3).next_batch(64);
         let full = batch.visible.chunks(2).filter(|mask| mask[1] == 1.0).count();
         assert!((16..48).contains(&full), "{full} of 64 rows were seen in the second phase");
     }
@@ -170,7 +136,7 @@ mod tests {
         let values = (0..64).flat_map(|row| [1.0, if row % 2 == 0 { f32::NAN } else { 1.0 }]).collect();
         let rows = FeatureMatrix::new(2, values, vec![1.0; 64]).unwrap();
         let phases = PhaseMasks::all_visible(2).unwrap();
-        let batch = Batches::new(&rows, &phases, Noise { deviation: 0.0, swapped: 0.5 }, 64, 3).next_batch();
+        let batch = Batches::new(&rows, &phases, Noise { deviation: 0.0, swapped: 0.5 }, 3).next_batch(64);
         assert_eq!(batch.visible.iter().filter(|&&visible| visible == 0.0).count(), 32);
         for (seen, visible) in batch.corrupted.iter().zip(&batch.visible) {
             assert!(*visible == 0.0 || *seen == 1.0, "a visible feature was replaced by an unknown one");

@@ -59,7 +59,7 @@ fn library_path(given: Option<&Path>, variable: Option<OsString>) -> Result<Path
 }
 
 /// Opens a model on one thread, so that the same inputs give the same bits.
-pub(super) fn open_session(environment: &Environment, onnx: &[u8]) -> ort::Result<Session> {
+pub(crate) fn open_session(environment: &Environment, onnx: &[u8]) -> ort::Result<Session> {
     Session::builder(environment)?
         .with_optimization_level(GraphOptimizationLevel::All)?
         .with_intra_threads(1)?

@@ -1,8 +1,7 @@
 //! The training step in ONNX Runtime, with parameters and optimiser state that stay where they are.
 
 use apiward_models::{
-    Adam, Autoencoder, LEARNING_RATE, LOSS, MOMENT_CORRECTION, NamedTensor, TrainedParameter, VARIANCE_CORRECTION,
-    autoencoder::{CORRUPTED, FEATURES, VISIBLE, WEIGHT},
+    Adam, LEARNING_RATE, LOSS, MOMENT_CORRECTION, NamedTensor, TrainedParameter, TrainingStep, VARIANCE_CORRECTION,
 };
 use ort::{
     environment::Environment,
@@ -11,7 +10,7 @@ use ort::{
     value::Tensor,
 };
 
-use super::{FitError, batches::Batch, runtime::open_session};
+use super::{FitError, runtime::open_session, training::ModelInput};
 
 /// Two copies of every state: a step reads one and writes the other, the next step the other way round. Each
 /// direction has a binding of its own, so that nothing is copied and nothing bound anew between steps.
@@ -22,20 +21,16 @@ pub(super) struct TrainingLoop {
     loss: Tensor<f32>,
     parameters: Vec<TrainedParameter>,
     adam: Adam,
-    batch_shape: [usize; 2],
     steps: u32,
 }
 
 impl TrainingLoop {
     pub fn new(
         environment: &Environment,
-        network: &Autoencoder,
+        step: TrainingStep,
+        adam: Adam,
         initial: &[NamedTensor],
-        batch_rows: usize,
-        huber_delta: f32,
     ) -> Result<Self, FitError> {
-        let adam = Adam::default();
-        let step = network.training_step(batch_rows, huber_delta, &adam)?;
         let session = open_session(environment, &step.onnx)?;
         let states = [zero_states(&step.parameters)?, zero_states(&step.parameters)?];
         let mut training = Self {
@@ -45,7 +40,6 @@ impl TrainingLoop {
             loss: Tensor::new(&Allocator::default(), Vec::<i64>::new())?,
             parameters: step.parameters,
             adam,
-            batch_shape: [batch_rows, network.features()],
             steps: 0,
         };
         training.store_parameters(initial);
@@ -59,14 +53,12 @@ impl TrainingLoop {
     }
 
     /// Takes one step and returns the batch's loss before it.
-    pub fn step(&mut self, batch: Batch, learning_rate: f32) -> Result<f32, FitError> {
+    pub fn step(&mut self, batch: Vec<ModelInput>, learning_rate: f32) -> Result<f32, FitError> {
         let (moment_correction, variance_correction) = self.adam.corrections(self.steps + 1);
-        let [rows, _] = self.batch_shape;
         let binding = &mut self.bindings[self.steps as usize % 2];
-        for (name, values) in [(FEATURES, batch.features), (CORRUPTED, batch.corrupted), (VISIBLE, batch.visible)] {
-            binding.bind_input(name, &Tensor::from_array((self.batch_shape, values))?)?;
+        for input in batch {
+            binding.bind_input(input.name, &Tensor::from_array((input.shape, input.values))?)?;
         }
-        binding.bind_input(WEIGHT, &Tensor::from_array(([rows], batch.weights))?)?;
         for (name, value) in [
             (LEARNING_RATE, learning_rate),
             (MOMENT_CORRECTION, moment_correction),

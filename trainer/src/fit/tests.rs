@@ -1,7 +1,7 @@
 use std::ops::ControlFlow;
 
 use apiward_models::{
-    Adam, Autoencoder, LEARNING_RATE, LOSS, MOMENT_CORRECTION, NamedTensor, VARIANCE_CORRECTION,
+    Adam, Autoencoder, LEARNING_RATE, LOSS, MOMENT_CORRECTION, NamedTensor, TrainingStep, VARIANCE_CORRECTION,
     autoencoder::{CORRUPTED, FEATURES, VISIBLE, WEIGHT},
 };
 use ort::value::Tensor;
@@ -9,12 +9,13 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::{
-    DataError, EarlyStopping, Epoch, FeatureMatrix, FitError, FitOptions, FittedAutoencoder, Noise, PhaseMasks,
+    DataError, Epoch, FeatureMatrix, FitError, FitOptions, FittedAutoencoder, ModelInput, Noise, PhaseMasks, Schedule,
     StopReason,
-    batches::{Batch, Batches},
+    batches::Batches,
     fit_autoencoder,
     runtime::{self, open_session},
     step::TrainingLoop,
+    training::EarlyStopping,
 };
 
 const FEATURE_COUNT: usize = 12;
@@ -42,7 +43,7 @@ fn two_phases() -> PhaseMasks {
 }
 
 fn short_options(seed: u64) -> FitOptions {
-    FitOptions { seed, epochs_max: 6, ..FitOptions::default() }
+    FitOptions { schedule: Schedule { seed, epochs_max: 6, ..Schedule::default() }, ..FitOptions::default() }
 }
 
 fn fit(options: &FitOptions) -> FittedAutoencoder {
@@ -88,8 +89,8 @@ fn the_parameters_of_the_best_epoch_are_kept() {
     let options = FitOptions { huber_delta: 1e3, ..short_options(1) };
     let fitted = fit(&options);
     let chosen = fitted.history[fitted.chosen_epoch as usize - 1];
-    let lowest = fitted.history.iter().map(|epoch| epoch.later_loss).fold(f64::INFINITY, f64::min);
-    assert_eq!(chosen.later_loss, lowest);
+    let lowest = fitted.history.iter().map(|epoch| epoch.held_out_loss).fold(f64::INFINITY, f64::min);
+    assert_eq!(chosen.held_out_loss, lowest);
     assert_eq!(fitted.history.len(), 6);
 
     // No error is beyond this delta, so the loss is the mean of the errors that inference gives.
@@ -101,24 +102,37 @@ fn the_parameters_of_the_best_epoch_are_kept() {
         errors.iter().map(|&error| f64::from(error)).sum::<f64>() / errors.len() as f64
     });
     let mean = means.sum::<f64>() / 2.0;
-    assert!((mean - chosen.later_loss).abs() < 1e-4 * mean, "{mean} against {}", chosen.later_loss);
+    assert!((mean - chosen.held_out_loss).abs() < 1e-4 * mean, "{mean} against {}", chosen.held_out_loss);
 }
 
 #[test]
 fn bound_states_give_the_same_parameters_as_copied_ones() {
     let rows = related_rows(256, 1);
     let phases = two_phases();
-    let batches = || Batches::new(&rows, &phases, Noise { deviation: 0.1, swapped: 0.1 }, 32, 4);
+    let batches = || {
+        let mut stream = Batches::new(&rows, &phases, Noise { deviation: 0.1, swapped: 0.1 }, 4);
+        std::iter::repeat_with(move || {
+            let batch = stream.next_batch(32);
+            let wide = [32, FEATURE_COUNT];
+            vec![
+                ModelInput::new(FEATURES, &wide, batch.features),
+                ModelInput::new(CORRUPTED, &wide, batch.corrupted),
+                ModelInput::new(VISIBLE, &wide, batch.visible),
+                ModelInput::new(WEIGHT, &[32], batch.weights),
+            ]
+        })
+        .take(7)
+    };
+    let adam = Adam::default();
     let network = Autoencoder::for_features(FEATURE_COUNT).unwrap();
     let initial = network.initial_parameters(4).unwrap();
+    let step = network.training_step(32, 3.0, &adam).unwrap();
 
     let environment = runtime::load(None).unwrap();
-    let mut bound = TrainingLoop::new(environment, &network, &initial, 32, 3.0).unwrap();
-    let mut stream = batches();
-    let bound_losses: Vec<f32> = (0..7).map(|_| bound.step(stream.next_batch(), 0.01).unwrap()).collect();
+    let mut bound = TrainingLoop::new(environment, step.clone(), adam, &initial).unwrap();
+    let bound_losses: Vec<f32> = batches().map(|batch| bound.step(batch, 0.01).unwrap()).collect();
 
-    let mut stream = batches();
-    let (copied, copied_losses) = train_with_copies(&network, &initial, (0..7).map(|_| stream.next_batch()));
+    let (copied, copied_losses) = train_with_copies(&step, &adam, &initial, batches());
     assert_eq!(bound_losses, copied_losses);
     assert_eq!(bound.parameters(), copied);
     assert_ne!(copied, initial);
@@ -126,12 +140,11 @@ fn bound_states_give_the_same_parameters_as_copied_ones() {
 
 /// The plain way: every state goes through the host at every step.
 fn train_with_copies(
-    network: &Autoencoder,
+    step: &TrainingStep,
+    adam: &Adam,
     initial: &[NamedTensor],
-    batches: impl Iterator<Item = Batch>,
+    batches: impl Iterator<Item = Vec<ModelInput>>,
 ) -> (Vec<NamedTensor>, Vec<f32>) {
-    let adam = Adam::default();
-    let step = network.training_step(32, 3.0, &adam).unwrap();
     let mut session = open_session(runtime::load(None).unwrap(), &step.onnx).unwrap();
     let mut states: Vec<Vec<f32>> = initial
         .iter()
@@ -141,17 +154,10 @@ fn train_with_copies(
     let mut losses = Vec::new();
     for (index, batch) in (1..).zip(batches) {
         let (moment_correction, variance_correction) = adam.corrections(index);
-        let wide = vec![32, FEATURE_COUNT];
-        let data = [
-            (FEATURES, wide.clone(), batch.features),
-            (CORRUPTED, wide.clone(), batch.corrupted),
-            (VISIBLE, wide, batch.visible),
-            (WEIGHT, vec![32], batch.weights),
-            (LEARNING_RATE, vec![], vec![0.01]),
-            (MOMENT_CORRECTION, vec![], vec![moment_correction]),
-            (VARIANCE_CORRECTION, vec![], vec![variance_correction]),
-        ];
-        let data = data.into_iter().map(|(name, shape, values)| (name.to_owned(), shape, values));
+        let scalars =
+            [(LEARNING_RATE, 0.01), (MOMENT_CORRECTION, moment_correction), (VARIANCE_CORRECTION, variance_correction)];
+        let scalars = scalars.map(|(name, value)| ModelInput::new(name, &[], vec![value]));
+        let data = batch.into_iter().chain(scalars).map(|input| (input.name.to_owned(), input.shape, input.values));
         let state_inputs = described.iter().zip(&states);
         let state_inputs =
             state_inputs.map(|(state, values)| (state.input.clone(), state.shape.clone(), values.clone()));
@@ -215,7 +221,8 @@ fn progress_sees_every_epoch_and_can_cancel() {
 
 #[test]
 fn steps_are_limited() {
-    let fitted = fit(&FitOptions { steps_max: 100, ..FitOptions::default() });
+    let fitted =
+        fit(&FitOptions { schedule: Schedule { steps_max: 100, ..Schedule::default() }, ..FitOptions::default() });
     assert_eq!(fitted.stop_reason, StopReason::StepsMax);
     assert_eq!(fitted.history.last().unwrap().steps, 100);
 }
@@ -229,19 +236,22 @@ fn data_and_options_that_do_not_fit_are_refused() {
     };
     let refused = fit(&narrow, &FitOptions::default());
     assert!(matches!(refused, Err(FitError::Data(DataError::FeatureCount { actual: 1, .. }))));
-    let refused = fit(&rows, &FitOptions { learning_rate: f32::NAN, ..FitOptions::default() });
+    let refused = fit(
+        &rows,
+        &FitOptions { schedule: Schedule { learning_rate: f32::NAN, ..Schedule::default() }, ..FitOptions::default() },
+    );
     assert!(matches!(refused, Err(FitError::Option { name: "learning_rate", .. })));
 }
 
 #[test]
 fn slow_improvement_ends_when_the_learning_rate_is_used_up() {
-    let options = FitOptions::default();
-    let mut stopping = EarlyStopping::new(&options, Vec::new());
+    let schedule = Schedule::default();
+    let mut stopping = EarlyStopping::new(&schedule, Vec::new());
     // Better in the first and every fifth epoch: never out of patience, but slowed down in the 9th, 14th, 19th, 24th.
-    let ended = (1..=options.epochs_max).find_map(|number| {
-        let later_loss = 1.0 / f64::from(number / 5 + 1);
+    let ended = (1..=schedule.epochs_max).find_map(|number| {
+        let held_out_loss = 1.0 / f64::from(number / 5 + 1);
         let learning_rate = stopping.learning_rate;
-        let epoch = Epoch { number, steps: number, learning_rate, training_loss: 1.0, later_loss };
+        let epoch = Epoch { number, steps: number, learning_rate, training_loss: 1.0, held_out_loss };
         stopping.observe(&epoch, Vec::new).map(|reason| (number, reason))
     });
     assert_eq!(ended, Some((24, StopReason::Converged)));

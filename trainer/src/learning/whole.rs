@@ -12,7 +12,7 @@ use apiward_detector::profile::{
 use apiward_detector::route::RouteTable;
 use serde::Serialize;
 
-use crate::fit::{FeatureMatrix, FitOptions, FittedAutoencoder, PhaseMasks, fit_autoencoder};
+use crate::fit::{FeatureMatrix, FitOptions, FittedAutoencoder, PhaseMasks, Schedule, fit_autoencoder};
 
 use super::routes::Located;
 use super::rules::content_hash;
@@ -85,12 +85,13 @@ pub fn learn_whole(
     let later = matrix(rows(Part::Stopping), profiles)?;
     let masks = Phase::ALL.iter().map(|phase| visible_in(*phase).map(|on| f32::from(u8::from(on))).collect()).collect();
     let phases = PhaseMasks::new(masks).map_err(crate::fit::FitError::from)?;
-    let options = FitOptions { seed: settings.seed, ..FitOptions::default() };
+    let options =
+        FitOptions { schedule: Schedule { seed: settings.seed, ..Schedule::default() }, ..FitOptions::default() };
     let fitted = fit_autoencoder(&training, &later, &phases, &options, &mut |epoch| {
         progress(Progress::Network {
             epoch: epoch.number,
-            epochs_max: options.epochs_max,
-            later_loss: epoch.later_loss,
+            epochs_max: options.schedule.epochs_max,
+            later_loss: epoch.held_out_loss,
         })
     })
     .map_err(|error| match error {
@@ -139,7 +140,7 @@ pub fn learn_whole(
         alarms: alarmed.iter().filter(|alarmed| **alarmed).count(),
         epochs: fitted.history.len(),
         chosen_epoch: fitted.chosen_epoch,
-        later_loss: last.map_or(f64::NAN, |epoch| epoch.later_loss),
+        later_loss: last.map_or(f64::NAN, |epoch| epoch.held_out_loss),
     };
     let errors = errors.into_iter().map(|statistics| statistics.error).collect();
     Ok(Whole { fitted, errors, figures })

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use crate::discovery::component_network::{ComponentNetwork, ComponentNetworkError};
 use crate::discovery::graph::Node;
 
 /// Judges words by their looks alone.
@@ -36,6 +37,19 @@ fn rule_of_thumb(text: &str) -> f32 {
         () if digits >= 2 => 1.0,
         () if capitals == text.len() && capitals > 3 => 0.5,
         () => -1.0,
+    }
+}
+
+/// How much likelier a literal is than each other class, before a word was looked at; the network was trained on as many of each.
+const WORD_PRIOR: f32 = 3.0;
+
+impl ValueOdds for ComponentNetwork {
+    type Error = ComponentNetworkError;
+
+    fn log_odds(&mut self, texts: &[&str]) -> Result<Vec<f32>, Self::Error> {
+        let probabilities = self.classify(texts)?;
+        let odds = |word: f32| ((1.0 - word).max(1e-6) / (WORD_PRIOR * word).max(1e-6)).ln();
+        Ok(probabilities.into_iter().map(|of| odds(of.word)).collect())
     }
 }
 
