@@ -30,7 +30,7 @@ impl fmt::Display for Comparison {
         for note in &self.notes {
             writeln!(formatter, "note: {note}")?;
         }
-        writeln!(
+        write!(
             formatter,
             "{} shadow, {} zombie, {} unused, {} mismatches; {} of {} operations are used{}",
             self.shadow.len(),
