@@ -1,5 +1,7 @@
 //! The real `apiward` program, run as people run it.
 
+mod discover;
+mod every_feature;
 mod keys;
 mod offline;
 mod program;
