@@ -2,11 +2,12 @@
 //!
 //! In order: the [`graph`] of what was called, [`templates`] that tell literals from parameters by the whole graph, and the
 //! route table ([`routes`]) that goes into a bundle. What each endpoint takes and returns is counted on the way
-//! ([`summary`]).
+//! ([`summary`]), and shown as the API [`inventory`].
 
 pub mod component_network;
 pub mod corrections;
 pub mod graph;
+pub mod inventory;
 mod limits;
 mod routes;
 pub mod summary;

@@ -28,6 +28,7 @@ pub struct EndpointSummary {
     pub statuses: BTreeMap<u16, u64>,
     /// By bit of [`apiward_detector::observation::CredentialKinds`].
     pub credentials: BTreeMap<u8, u64>,
+    /// Successful exchanges whose headers were seen and held no credentials.
     pub without_credentials: u64,
     /// See [`apiward_detector::observation::Observation::caller_kinds`].
     pub caller_kinds: BTreeMap<String, u64>,
@@ -60,7 +61,9 @@ impl EndpointSummary {
         for bit in (0..8).map(|bit| 1_u8 << bit).filter(|bit| observation.credentials.0 & bit != 0) {
             *self.credentials.entry(bit).or_default() += weight;
         }
-        self.without_credentials += if observation.credentials.is_anonymous() { weight } else { 0 };
+        // Without any headers nothing is known of credentials.
+        let shows_none = observation.credentials.is_anonymous() && observation.request.header_count > 0;
+        self.without_credentials += if shows_none { weight } else { 0 };
         for kind in &observation.caller_kinds {
             if let Some(count) = bounded_entry(&mut self.caller_kinds, kind, limits::KINDS_MAX) {
                 *count += weight;
@@ -75,6 +78,18 @@ impl EndpointSummary {
             self.responses_read = self.responses_read.saturating_add(weight);
             response::count_fields(&mut self.response_fields, &observation.response_fields, weight);
         }
+    }
+
+    /// Successful exchanges with a JSON body that has been walked.
+    pub fn json_exchanges(&self) -> u64 {
+        // The outermost value is last to be observed, so that long bodies may lack it.
+        let of_body = self.fields.iter().filter(|((location, _), _)| *location == Location::Body);
+        of_body.map(|(_, field)| field.exchanges).max().unwrap_or(0)
+    }
+
+    /// Successful exchanges with a form.
+    pub fn form_exchanges(&self) -> u64 {
+        self.request_content.get(&ContentClass::Form).copied().unwrap_or(0)
     }
 
     /// Adds what another place of the same endpoint saw.
