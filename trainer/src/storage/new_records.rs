@@ -39,9 +39,8 @@ impl EncodedRecords {
 /// # Errors
 /// When the database fails.
 pub async fn ended_before(pool: &PgPool) -> sqlx::Result<u64> {
-    let number: i64 = sqlx::query_scalar("select pg_snapshot_xmin(pg_current_snapshot())::text::bigint")
-        .fetch_one(pool)
-        .await?;
+    let number: i64 =
+        sqlx::query_scalar("select pg_snapshot_xmin(pg_current_snapshot())::text::bigint").fetch_one(pool).await?;
     Ok(number.cast_unsigned())
 }
 
