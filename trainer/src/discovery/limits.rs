@@ -26,3 +26,13 @@ pub const FIELDS_MAX: usize = 384;
 pub const KINDS_MAX: usize = 32;
 /// Literals of a mixed component at one of its places; with more of them it is a value.
 pub const PART_WORDS_MAX: usize = 8;
+/// Bytes of a specification that is compared with traffic.
+pub const SPECIFICATION_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// YAML events, aliases included, of a specification.
+pub const SPECIFICATION_EVENTS_MAX: usize = 4_000_000;
+/// Operations of a specification.
+pub const SPECIFICATION_OPERATIONS_MAX: usize = 20_000;
+/// Schemas of a specification that are looked at in one comparison, each as often as it is used; others then allow anything.
+pub const SCHEMA_VISITS_MAX: usize = 2_000_000;
+/// Mismatches that one comparison lists.
+pub const MISMATCHES_MAX: usize = 10_000;

@@ -4,11 +4,13 @@
 //! route table ([`routes`]) that goes into a bundle. What each endpoint takes and returns is counted on the way
 //! ([`summary`]), and shown as the API [`inventory`].
 
+pub mod comparison;
 pub mod component_network;
 pub mod corrections;
 pub mod graph;
 pub mod inventory;
 mod limits;
+pub mod openapi;
 mod routes;
 pub mod summary;
 pub mod templates;

@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::discovery::summary::EndpointSummary;
 use crate::discovery::templates::PathParameter;
 
-use super::evidence::{is_required, share};
+use super::evidence::{is_required, rounded, share};
 use super::schema::{string_schema, value_schema};
 use super::values::{ValueInventory, ValueView};
 
@@ -25,6 +25,9 @@ pub struct Parameter {
     pub exchanges: u64,
     /// An exchange carried it several times.
     pub repeated: bool,
+    /// Of path parameters, how sure it is that there is one, 0..1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confidence: Option<f64>,
     #[serde(flatten)]
     pub values: ValueInventory,
     /// JSON Schema of one value.
@@ -60,6 +63,7 @@ pub fn parameters(path: &[PathParameter], summary: &EndpointSummary) -> Vec<Para
             share: share(field.exchanges, total),
             exchanges: field.exchanges,
             repeated: field.repeated,
+            confidence: None,
             values: view.inventory(),
             schema: value_schema(&view),
         });
@@ -82,6 +86,7 @@ fn of_path(parameter: &PathParameter, summary: &EndpointSummary) -> Vec<Paramete
             share: 1.0,
             exchanges: summary.succeeded,
             repeated: false,
+            confidence: Some(rounded(f64::from(parameter.confidence))),
             values: view.inventory(),
             schema: if is_mixed { string_schema() } else { value_schema(&view) },
         })
