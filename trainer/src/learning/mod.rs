@@ -26,6 +26,7 @@ use serde::Serialize;
 
 pub use report::LearningReport;
 
+use crate::discovery::Correction;
 use crate::fit::FitError;
 
 /// Fewest admitted exchanges from which anything can be learned.
@@ -45,6 +46,8 @@ pub struct LearningSettings {
     pub hash_key_id: String,
     /// Time of the training, milliseconds since the Unix epoch; part of the manifest.
     pub now_ms: i64,
+    /// What people decided about templates.
+    pub corrections: Vec<Correction>,
 }
 
 /// When something new becomes normal: `callers` established callers used it successfully over `windows` windows.
@@ -65,6 +68,7 @@ impl Default for LearningSettings {
             caller_share_max: 0.05,
             hash_key_id: String::new(),
             now_ms: 0,
+            corrections: Vec::new(),
         }
     }
 }
