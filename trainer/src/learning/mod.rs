@@ -27,6 +27,7 @@ use serde::Serialize;
 pub use report::LearningReport;
 
 use crate::discovery::Correction;
+use crate::discovery::component_network::ComponentNetworkError;
 use crate::fit::FitError;
 
 /// Fewest admitted exchanges from which anything can be learned.
@@ -103,6 +104,8 @@ pub enum LearningError {
     Cancelled,
     #[error("the records carry no features")]
     NoFeatures,
+    #[error(transparent)]
+    Components(#[from] ComponentNetworkError),
     #[error("the network could not be trained: {0}")]
     Fit(#[from] FitError),
     #[error("the bundle does not hold together: {0}")]
@@ -133,7 +136,7 @@ pub fn learn(
 
     step(progress, Progress::Routes { records: admission.learned.len() })?;
     let support = admission.support(settings);
-    let routes = routes::learn_routes(&admission.learned, parent, &support);
+    let routes = routes::learn_routes(&admission.learned, parent, &support, &settings.corrections)?;
     if routes.endpoints.is_empty() {
         return Err(LearningError::NoEndpoint { callers: support.callers });
     }
