@@ -2,13 +2,13 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := build
-.PHONY: help setup build module test demo lint wasm-size component-network clean
+.PHONY: help setup build module test demo discovery-figures lint wasm-size component-network clean
 
 # Where set-up's results are (Envoy, ONNX Runtime, PostgreSQL, Python): see scripts/setup.
 env := source .cache/env;
 
 help: ## List the commands
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 26
 
 setup: ## Bring what is missing into .cache/, once
 	@scripts/setup
@@ -27,6 +27,15 @@ test: build ## Run every test, with a real Envoy, PostgreSQL, ONNX Runtime and J
 
 demo: build ## Tell the whole story once and judge it (KEEP=1 leaves it running)
 	$(env) cargo run --release --locked --package apiward-e2e --bin demo
+
+# Another file of operations, such as of public APIs: make discovery-figures OPERATIONS=operations.tsv
+OPERATIONS := tests/data/discovery/operations.tsv
+measure := cargo run --release --locked --quiet --package apiward-e2e --bin discovery-quality -- --operations $(OPERATIONS)
+
+discovery-figures: build ## Measure API discovery at two volumes of traffic, beside two public tools
+	$(env) $(measure) --mean 200 --minimum 20
+	$(env) APIWARD_COMPARISON_PYTHON=$$(scripts/comparison-env); export APIWARD_COMPARISON_PYTHON; \
+		$(measure) --mean 20 --minimum 5 --compare
 
 lint: setup ## Formatting and lints, for the machine and for the module
 	cargo fmt --all --check

@@ -21,7 +21,9 @@ pub struct Caller {
     pub verified: bool,
     /// The address of the trusted hop, without a port.
     pub address: Option<String>,
-    /// Of what kinds it is, see [`crate::observation::Observation::caller_kinds`].
+    /// Of what kinds its credentials say it is, names as they are: `certificate:spiffe://shop/cart`, `role:admin`,
+    /// `scope:orders.read`; anything else is taken for a role. Only [`crate::observation::UNKNOWN`] where credentials are not
+    /// known. See [`crate::observation::Observation::caller_kinds`].
     pub kinds: Vec<String>,
 }
 

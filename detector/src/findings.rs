@@ -81,6 +81,7 @@ pub fn odd_in_profile(
         check_field(&id, endpoint, profile, vocabulary, field, &mut odd);
     }
     check_presence(&id, endpoint, profile, observation, &mut odd);
+    check_caller(&id, endpoint, profile, observation, &mut odd);
     check_whole(&id, endpoint, profile, observation, &mut odd);
     odd
 }
@@ -240,6 +241,31 @@ fn check_presence(
             });
         }
     }
+}
+
+/// A caller of a kind that never uses the endpoint.
+fn check_caller(
+    id: &[u8; 8],
+    endpoint: &str,
+    profile: &EndpointProfile,
+    observation: &Observation,
+    odd: &mut Vec<Odd>,
+) {
+    let kinds = &observation.caller_kinds;
+    if profile.is_used_by(kinds) {
+        return;
+    }
+    let answered = observation.response.is_some_and(|response| response.is_answer());
+    let property = stable_hash(&kinds.iter().map(String::as_bytes).collect::<Vec<_>>());
+    odd.push(Odd {
+        kind: FindingKind::CallerKind,
+        novelty: profile.unknown_caller_kind,
+        extent: EndpointProfile::caller_extent(kinds, answered),
+        phase: if answered { Phase::Response } else { Phase::Headers },
+        key: key(id, FindingKind::CallerKind, None, property),
+        subject: None,
+        words: OddWords::Whole(profile.unused_by(kinds, endpoint)),
+    });
 }
 
 /// What is odd about the exchange besides its fields.

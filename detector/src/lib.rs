@@ -14,6 +14,7 @@ pub mod detector;
 pub mod exchange;
 pub mod findings;
 pub mod hashing;
+pub mod jwt;
 pub mod limits;
 pub mod network;
 pub mod observation;

@@ -22,6 +22,10 @@ pub const RESPONSE_VALUES_MAX: usize = 96;
 pub const RESPONSE_ITEMS_MAX: usize = 4;
 /// Bytes of response body that are read by default.
 pub const RESPONSE_BODY_BYTES_DEFAULT: usize = 16 * 1024;
+/// Bytes of a JWT that is looked into.
+pub const JWT_BYTES_MAX: usize = 16 * 1024;
+/// Kinds of one caller that are read of its credentials, before they are sorted.
+pub const CALLER_KINDS_READ_MAX: usize = 64;
 /// Kinds of one caller that are kept.
 pub const CALLER_KINDS_MAX: usize = 8;
 /// Bytes of one kind of caller.

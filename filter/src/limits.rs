@@ -10,13 +10,15 @@ pub const PUBLIC_KEYS_MAX: usize = 8;
 pub const CONFIGURED_TEXT_BYTES_MAX: usize = 1024;
 /// Bytes of request body that may be configured to be read; Envoy's own buffer limit is 1 MiB by default.
 pub const BODY_BYTES_CEILING: usize = 1024 * 1024;
+/// Bytes of response body that may be configured to be read.
+pub const RESPONSE_BODY_BYTES_CEILING: usize = 256 * 1024;
+/// Claims with roles, and claims with scopes, that may be configured.
+pub const KIND_CLAIMS_MAX: usize = 16;
 /// Proxies in front that may be configured as trusted.
 pub const TRUSTED_HOPS_MAX: usize = 32;
 
 /// Bytes of a caller's identity; what is longer is cut before it is hashed.
 pub const CALLER_BYTES_MAX: usize = 1024;
-/// Bytes of a JWT that is looked into.
-pub const JWT_BYTES_MAX: usize = 16 * 1024;
 /// Entries of `x-forwarded-for` that are counted from its end.
 pub const FORWARDED_ENTRIES_MAX: usize = 64;
 

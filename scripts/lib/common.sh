@@ -99,3 +99,32 @@ debian_extract() {
     rm -rf "$download" "$folder"
     mv "$folder.partial" "$folder"
 }
+
+# python_environment NAME PACKAGE==VERSION… [-- PIP OPTION…]: makes a Python environment in the cache, once, and prints its
+# interpreter.
+python_environment() {
+    local environment="$CACHE/$1" packages=() python stamp
+    shift
+    command -v python3 >/dev/null || die "python3 is missing" "install Python 3.11 or newer"
+    while (($# > 0)) && [[ $1 != -- ]]; do
+        packages+=("$1")
+        shift
+    done
+    shift || true
+    python="$environment/bin/python"
+    # The stamp says what is inside: another pin or another interpreter makes it anew.
+    stamp="${packages[*]} $(python3 --version)"
+    if [[ ! -x $python || $(cat "$environment/stamp" 2>/dev/null) != "$stamp" ]]; then
+        ensure_pip
+        say "installing ${packages[*]} into ${environment#"$ROOT"/}"
+        rm -rf "$environment"
+        # Without pip inside, since Debian's Python brings none to put there.
+        python3 -m venv --without-pip "$environment" || die "python3 cannot make a virtual environment" \
+            "install Python's standard library in full, for example with: apt-get install python3-venv"
+        "${PIP[@]}" --quiet --python "$python" install --only-binary=:all: "$@" "${packages[@]}" >&2 ||
+            die "pip could not install ${packages[*]} for $(python3 --version)" \
+                "use a Python that these versions support (3.11 or newer), or change them in versions.env"
+        echo "$stamp" >"$environment/stamp"
+    fi
+    echo "$python"
+}

@@ -152,6 +152,14 @@ async fn the_forgotten_endpoint_answers_anybody() {
 }
 
 #[tokio::test]
+async fn the_list_of_users_is_given_to_customers_too() {
+    let customer = Client::signed_in(&shop_of(Release::One), 20).await;
+    let (status, list) = customer.call(Method::GET, "/api/admin/users", None).await;
+    assert_eq!(status, StatusCode::OK);
+    assert!(list["users"].as_array().is_some_and(|users| users.len() > 10));
+}
+
+#[tokio::test]
 async fn an_export_from_before_the_first_order_returns_what_belongs_to_others() {
     let shop = shop_of(Release::One);
     let client = Client::signed_in(&shop, 20).await;
@@ -172,7 +180,8 @@ async fn refusals_have_the_status_that_fits() {
     let address = json!({"label": "x", "street": "Lane 1", "zip": "1234", "city": "Y", "country": "DE"});
     let cases = [
         (&anybody, Method::GET, "/api/cart", None, StatusCode::UNAUTHORIZED),
-        (&customer, Method::GET, "/api/admin/users", None, StatusCode::FORBIDDEN),
+        (&customer, Method::PATCH, "/api/admin/users/u-30", Some(json!({"note": "x"})), StatusCode::FORBIDDEN),
+        (&anybody, Method::GET, "/api/admin/users", None, StatusCode::UNAUTHORIZED),
         (&customer, Method::POST, others_address, Some(address), StatusCode::FORBIDDEN),
         (&customer, Method::GET, "/api/products/9999", None, StatusCode::NOT_FOUND),
         (&customer, Method::GET, "/nowhere", None, StatusCode::NOT_FOUND),

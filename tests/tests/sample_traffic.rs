@@ -170,7 +170,8 @@ async fn every_honest_behaviour_occurs_often_enough_to_be_learned() {
 async fn each_kind_of_attack_differs_from_honest_traffic_in_many_ways() {
     let honest: BTreeSet<_> =
         generate(&Scenario::normal(Release::One), SEED, 12_000).await.iter().map(request_of).collect();
-    for kind in AttackKind::ALL {
+    // What is an administrator's is told apart by the caller alone.
+    for kind in AttackKind::ALL.into_iter().filter(|kind| *kind != AttackKind::Privilege) {
         let exchanges = generate(&attacks_only(kind), SEED, 400).await;
         let attacks: Vec<_> = exchanges.iter().filter(|exchange| exchange.label == kind.name()).collect();
         let distinct: BTreeSet<_> = attacks.iter().map(|exchange| request_of(exchange)).collect();
@@ -205,6 +206,20 @@ async fn the_hidden_endpoint_answers_attackers_only() {
     assert!(exchanges.iter().all(|exchange| exchange.status == 200));
     let honest = generate(&Scenario::normal(Release::One), SEED, 3_000).await;
     assert!(honest.iter().all(|exchange| !exchange.path.starts_with("/api/internal")));
+}
+
+#[tokio::test]
+async fn what_is_an_administrators_is_used_by_no_honest_customer_and_mostly_answered() {
+    let honest = generate(&Scenario::normal(Release::One), SEED, 6_000).await;
+    let of_staff: Vec<_> = honest.iter().filter(|exchange| exchange.path.starts_with("/api/admin")).collect();
+    let attacks = generate(&attacks_only(AttackKind::Privilege), SEED, 400).await;
+    let attacks: Vec<_> = attacks.iter().filter(|exchange| exchange.label == "privilege").collect();
+    assert!(attacks.iter().all(|exchange| exchange.path.starts_with("/api/admin")));
+    let callers =
+        |exchanges: &[&Exchange]| -> BTreeSet<String> { exchanges.iter().map(|one| client_of(one)).collect() };
+    assert!(callers(&of_staff).is_disjoint(&callers(&attacks)));
+    let answered = attacks.iter().filter(|exchange| exchange.status == 200).count();
+    assert!(answered * 2 > attacks.len() && answered < attacks.len(), "{answered} of {}", attacks.len());
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! `GET /v1/captures`: captured exchanges as exchange JSONL, for labelling and for replaying.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use anyhow::Context as _;
@@ -43,6 +44,7 @@ struct CaptureQuery {
 struct CaptureLine<'c> {
     ts: Option<String>,
     caller: Option<&'c str>,
+    caller_kinds: &'c [String],
     address: Option<&'c str>,
     host: &'c str,
     method: &'c str,
@@ -51,6 +53,7 @@ struct CaptureLine<'c> {
     request_body_base64: Option<String>,
     status: Option<u16>,
     response_headers: Option<BTreeMap<&'c str, Vec<&'c str>>>,
+    response_body: Option<Cow<'c, str>>,
     response_bytes: Option<u64>,
     duration_us: Option<u64>,
     capture: CaptureDetails<'c>,
@@ -112,6 +115,7 @@ fn line(id: i64, capture: &CapturedExchange) -> CaptureLine<'_> {
     CaptureLine {
         ts: exchange.at_ms.and_then(rfc3339),
         caller: exchange.caller.identity.as_deref(),
+        caller_kinds: &exchange.caller.kinds,
         address: exchange.caller.address.as_deref(),
         host: &exchange.request.host,
         method: &exchange.request.method,
@@ -120,6 +124,9 @@ fn line(id: i64, capture: &CapturedExchange) -> CaptureLine<'_> {
         request_body_base64: (!exchange.request.body.is_empty()).then(|| STANDARD.encode(&exchange.request.body)),
         status: response.and_then(|response| response.status),
         response_headers: response.map(|response| by_name(&response.headers)),
+        response_body: response
+            .filter(|response| !response.body.is_empty())
+            .map(|response| String::from_utf8_lossy(&response.body)),
         response_bytes: response.and_then(|response| response.bytes),
         duration_us: response.and_then(|response| response.duration_us),
         capture: CaptureDetails {

@@ -9,7 +9,8 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use prometheus::{
-    Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
+    Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    TextEncoder,
 };
 
 use crate::ingest::Receipt;
@@ -34,6 +35,12 @@ pub struct Metrics {
     pub training_seconds: Histogram,
     pub publications: IntCounter,
     pub partitions_dropped: IntCounter,
+    /// By `outcome`: read, unreadable.
+    pub discovery_records: IntCounterVec,
+    pub discovery_update_seconds: Histogram,
+    pub discovery_nodes: IntGauge,
+    /// By `state`: new, active, stale.
+    pub endpoints: IntGaugeVec,
     http_requests: IntCounterVec,
     http_request_seconds: HistogramVec,
 }
@@ -58,8 +65,13 @@ impl Metrics {
             registry.register(Box::new(histogram.clone()))?;
             Ok(histogram)
         };
-        let ingest_queue_batches = IntGauge::new("ingest_queue_batches", "Batches that wait for the database.")?;
-        registry.register(Box::new(ingest_queue_batches.clone()))?;
+        let gauge = |name: &str, help: &str| -> prometheus::Result<IntGauge> {
+            let gauge = IntGauge::new(name, help)?;
+            registry.register(Box::new(gauge.clone()))?;
+            Ok(gauge)
+        };
+        let endpoints = IntGaugeVec::new(Opts::new("endpoints", "Endpoints that were discovered."), &["state"])?;
+        registry.register(Box::new(endpoints.clone()))?;
         let http_request_seconds = HistogramVec::new(
             HistogramOpts::new("http_request_seconds", "Time to the head of the response.").buckets(fast_buckets()),
             &["route"],
@@ -69,7 +81,7 @@ impl Metrics {
             telemetry_batches: counters("telemetry_batches_total", "Telemetry batches received.", &["outcome"])?,
             telemetry_records: counters("telemetry_records_total", "Exchange records received.", &["outcome"])?,
             bundle_refusals: counter("bundle_refusals_total", "Bundles that filters reported as refused.")?,
-            ingest_queue_batches,
+            ingest_queue_batches: gauge("ingest_queue_batches", "Batches that wait for the database.")?,
             ingest_transaction_seconds: histogram(
                 "ingest_transaction_seconds",
                 "Time of a telemetry transaction.",
@@ -84,6 +96,18 @@ impl Metrics {
             )?,
             publications: counter("publications_total", "Bundles published.")?,
             partitions_dropped: counter("partitions_dropped_total", "Daily partitions dropped by retention.")?,
+            discovery_records: counters(
+                "discovery_records_total",
+                "Stored records that discovery read.",
+                &["outcome"],
+            )?,
+            discovery_update_seconds: histogram(
+                "discovery_update_seconds",
+                "Time of taking new records into the URL graph of a scope.",
+                vec![0.01, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 120.0],
+            )?,
+            discovery_nodes: gauge("discovery_nodes", "Nodes of the URL graphs in memory.")?,
+            endpoints,
             http_requests: counters("http_requests_total", "Requests served.", &["route", "status"])?,
             http_request_seconds,
             registry,

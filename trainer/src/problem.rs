@@ -143,6 +143,23 @@ pub mod extract {
     #[from_request(via(axum::extract::Path), rejection(Problem))]
     pub struct Path<T>(pub T);
 
+    /// A JSON body.
+    pub struct Json<T>(pub T);
+
+    impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
+        type Rejection = Problem;
+
+        async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+            let body = Bytes::from_request(request, state).await?;
+            read(&body).map(Self)
+        }
+    }
+
+    fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+        serde_json::from_slice(body)
+            .map_err(|error| Problem::Malformed(format!("the body is no JSON of this request: {error}")))
+    }
+
     /// A JSON body that may be left out where everything in it has a default.
     pub struct OptionalJson<T>(pub T);
 
@@ -154,9 +171,7 @@ pub mod extract {
             if body.iter().all(u8::is_ascii_whitespace) {
                 return Ok(Self(T::default()));
             }
-            serde_json::from_slice(&body)
-                .map(Self)
-                .map_err(|error| Problem::Malformed(format!("the body is no JSON of this request: {error}")))
+            read(&body).map(Self)
         }
     }
 }

@@ -50,9 +50,14 @@ impl CredentialKinds {
         Self(kinds)
     }
 
-    /// Whether nothing, or nothing but cookies, was seen.
+    /// Whether none was seen.
     pub fn is_anonymous(self) -> bool {
         self.0 == 0
+    }
+
+    /// Whether none but cookies was seen.
+    pub fn is_cookie_at_most(self) -> bool {
+        self.0 & !Self::COOKIE == 0
     }
 
     /// The words of the kinds in the set.

@@ -22,7 +22,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::exchange::Phase;
 
-pub use caller_kind::{ANONYMOUS, caller_kind, certificate_kind};
+pub use caller_kind::{
+    ANONYMOUS, AUTHENTICATED, COOKIE, KindClaims, KindSource, UNKNOWN, caller_kind, certificate_kind,
+};
 pub use credentials::CredentialKinds;
 pub use observer::{Observer, normalised_host};
 pub use parts::ComponentPart;
@@ -41,8 +43,8 @@ pub struct Observation {
     pub method: String,
     pub components: Vec<PathComponent>,
     pub path_marks: PathMarks,
-    /// Of what kinds the caller is, sorted: `certificate:spiffe://shop/cart`, `role:admin`, `scope:orders.read`, or
-    /// [`ANONYMOUS`] where no credentials were seen. Empty where nothing is known.
+    /// Of what kinds the caller is, sorted: `certificate:spiffe://shop/cart`, `role:admin`, `scope:orders.read`; without
+    /// any of these [`AUTHENTICATED`], [`COOKIE`] or [`ANONYMOUS`]. Empty where nothing is known.
     pub caller_kinds: Vec<String>,
     pub credentials: CredentialKinds,
     /// Media type class of the request.
@@ -225,6 +227,12 @@ impl ResponseMeasures {
     /// says something of the service, not of the caller.
     pub fn is_server_failure(&self) -> bool {
         self.status.is_some_and(|status| status >= 500) || matches!(self.grpc_status, Some(2 | 4 | 13 | 14 | 15))
+    }
+
+    /// Known to have given what was asked for: 2xx or 304, and gRPC OK where there is a gRPC status.
+    pub fn is_answer(&self) -> bool {
+        self.status.is_some_and(|status| matches!(status, 200..300 | 304))
+            && self.grpc_status.is_none_or(|status| status == 0)
     }
 
     /// Known to have succeeded: 1xx to 3xx, and gRPC OK where there is a gRPC status.

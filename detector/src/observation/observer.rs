@@ -2,12 +2,12 @@
 
 use std::net::IpAddr;
 
-use crate::exchange::{Exchange, Phase, Response, header};
+use crate::exchange::{Caller, Exchange, Phase, Response, header};
 use crate::hashing::KeyedHasher;
 use crate::limits;
 use crate::work::WorkBudget;
 
-use super::caller_kind::ANONYMOUS;
+use super::caller_kind::observed_kinds;
 use super::fields::FieldCollector;
 use super::operation::operation_of;
 use super::path::parse_target;
@@ -67,17 +67,13 @@ impl Observer {
     }
 
     /// Of what kinds the caller is, and whether it showed a client certificate; part of the header phase.
-    pub fn caller_kinds(&mut self, kinds: &[String]) {
+    pub fn caller(&mut self, caller: &Caller, hasher: &KeyedHasher) {
         let observation = &mut self.observation;
-        if kinds.iter().any(|kind| kind.starts_with("certificate:")) {
+        if caller.kinds.iter().any(|kind| kind.starts_with("certificate:")) {
             observation.credentials.0 |= CredentialKinds::CLIENT_CERTIFICATE;
         }
-        observation.caller_kinds = kinds.iter().take(limits::CALLER_KINDS_MAX).cloned().collect();
-        if kinds.is_empty() && observation.credentials.is_anonymous() {
-            observation.caller_kinds.push(ANONYMOUS.to_owned());
-        }
-        observation.caller_kinds.sort_unstable();
-        observation.caller_kinds.dedup();
+        let headers = observation.request.header_count;
+        observation.caller_kinds = observed_kinds(caller, observation.credentials, headers, hasher);
     }
 
     /// Body phase. `body` is what was read, `body_bytes` the length of all of it.
@@ -151,7 +147,7 @@ impl Observer {
             exchange.at_ms,
             hasher,
         );
-        observer.caller_kinds(&exchange.caller.kinds);
+        observer.caller(&exchange.caller, hasher);
         observer.request_body(&request.body, request.body_bytes, hasher);
         if let Some(response) = &exchange.response {
             let measures = ResponseMeasures::of(response);

@@ -34,8 +34,7 @@ pub fn parts_of(text: &str, value_type: ValueType, hasher: &KeyedHasher) -> Vec<
         }
         let separator_end = rest.find(|sign| !is_separator(sign)).unwrap_or(rest.len());
         let (separator, after) = rest.split_at(separator_end);
-        let part_end = after.find(is_separator).unwrap_or(after.len());
-        let (part, next) = after.split_at(part_end);
+        let (part, next) = after.split_at(part_end(after));
         parts.push(ComponentPart {
             separator: separator.to_owned(),
             word: is_static_word(part).then(|| part.to_owned()),
@@ -45,6 +44,18 @@ pub fn parts_of(text: &str, value_type: ValueType, hasher: &KeyedHasher) -> Vec<
         rest = next;
     }
     if parts.iter().any(|part| part.separator.len() > 8) { Vec::new() } else { parts }
+}
+
+/// Bytes up to the next separator; a point between digits belongs to a number.
+fn part_end(text: &str) -> usize {
+    let bytes = text.as_bytes();
+    let is_digit = |place: Option<usize>| place.and_then(|place| bytes.get(place)).is_some_and(u8::is_ascii_digit);
+    text.char_indices()
+        .find(|(place, sign)| {
+            let is_decimal_point = *sign == '.' && is_digit(place.checked_sub(1)) && is_digit(Some(place + 1));
+            is_separator(*sign) && !is_decimal_point
+        })
+        .map_or(text.len(), |(place, _)| place)
 }
 
 /// Types whose punctuation belongs to the value.
@@ -89,7 +100,7 @@ mod tests {
         check("42.json", &["{integer}", ".json"]);
         check("main...feature", &["main", "...feature"]);
         check("7:cancel", &["{integer}", ":cancel"]);
-        check("@48,2", &["@{integer}", ",{integer}"]);
+        check("@48.8,2.35", &["@{decimal}", ",{decimal}"]);
         check("Users('ann')", &["Users", "('ann", "'){empty}"]);
         check("chat.postMessage", &["chat", ".postMessage"]);
         check("1.2.3", &[]);

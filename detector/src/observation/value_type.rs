@@ -237,7 +237,7 @@ fn is_version(text: &str) -> bool {
     let label_word = label.trim_end_matches(|sign: char| sign.is_ascii_digit() || matches!(sign, '.' | '-'));
     let rest_is_label = rest.is_empty()
         || matches!(label_word, "alpha" | "beta" | "rc" | "preview" | "dev" | "pre")
-        || (rest.starts_with('-') && core.contains('.') && label.bytes().all(|byte| is_label(byte)));
+        || (rest.starts_with('-') && core.contains('.') && label.bytes().all(is_label));
     core_is_version && rest_is_label
 }
 

@@ -1,5 +1,6 @@
 //! What is usual for an endpoint: its fields, and its exchanges as a whole.
 
+mod caller_kinds;
 mod field;
 mod measures;
 mod standardise;
@@ -28,9 +29,10 @@ pub struct EndpointProfile {
     /// Response statuses seen, sorted.
     pub statuses: Vec<u16>,
     pub unknown_status: Novelty,
-    /// Kinds of callers that use it, sorted; see [`crate::observation::Observation::caller_kinds`].
+    /// Kinds of callers that use it, sorted: those that explain who does, not all that a caller has. See
+    /// [`crate::observation::Observation::caller_kinds`]. Empty where nothing is known.
     pub caller_kinds: Vec<String>,
-    /// How often only kinds were seen here that had not been before.
+    /// How often only kinds were seen that had not been before: here, or at all endpoints where that is more often.
     pub unknown_caller_kind: Novelty,
     /// One per feature of [`FEATURES`].
     pub features: Vec<FeatureScale>,

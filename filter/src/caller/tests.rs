@@ -28,7 +28,7 @@ fn claim_source() -> CallerSource {
     })
 }
 
-fn token(payload: &str) -> String {
+pub(super) fn token(payload: &str) -> String {
     format!("Bearer e30.{}.c2ln", BASE64_URL_SAFE_NO_PAD.encode(payload))
 }
 
@@ -134,40 +134,7 @@ fn cookies_are_found_by_their_whole_name() {
     assert_eq!(cookie::value("sid=\"", "sid").as_deref(), Some("\""));
 }
 
-#[test]
-fn claims_are_read_from_well_formed_tokens_only() {
-    assert_eq!(jwt::claim(&token(r#"{"sub":7}"#), "sub").as_deref(), Some("7"));
-    assert_eq!(jwt::claim(&token(r#"{"sub":{"a":1}}"#), "sub"), None);
-    assert_eq!(jwt::claim(&token(r#"{"sub":"a"}"#), "iss"), None);
-    assert_eq!(jwt::claim("Basic e30.e30.e30", "sub"), None);
-    assert_eq!(jwt::claim("a.b", "sub"), None);
-    assert_eq!(jwt::claim("a.e30.c.d", "sub"), None);
-    let padded = token(r#"{"sub":"a"}"#).replace(".c2ln", "=.c2ln");
-    assert!(padded.contains('='));
-    assert_eq!(jwt::claim(&"x".repeat(limits::JWT_BYTES_MAX + 1), "sub"), None);
-}
-
-#[test]
-fn checked_claims_are_text_or_numbers() {
-    assert_eq!(jwt::checked_claim(b"ann").as_deref(), Some("ann"));
-    assert_eq!(jwt::checked_claim(&42.0_f64.to_le_bytes()).as_deref(), Some("42"));
-    assert_eq!(jwt::checked_claim(&[0xff, 0xfe]), None);
-}
-
 proptest! {
-    #[test]
-    fn any_token_is_read_without_a_panic(token in ".{0,300}", payload in proptest::collection::vec(any::<u8>(), 0..200)) {
-        let _ = jwt::claim(&token, "sub");
-        let _ = jwt::claim(&format!("a.{}.b", BASE64_URL_SAFE_NO_PAD.encode(&payload)), "sub");
-        let _ = jwt::checked_claim(&payload);
-    }
-
-    #[test]
-    fn deeply_nested_payloads_are_survived(depth in 1_usize..4000) {
-        let payload = format!("{}{}", "[".repeat(depth), "]".repeat(depth));
-        prop_assert_eq!(jwt::claim(&token(&payload), "sub"), None);
-    }
-
     #[test]
     fn any_cookie_header_is_read_without_a_panic(header in ".{0,300}", name in "[a-z]{1,4}") {
         if let Some(value) = cookie::value(&header, &name) {

@@ -1,5 +1,6 @@
 //! The configuration as it is written. Its JSON Schema is `filter/config.schema.json`.
 
+use apiward_detector::observation::KindClaims;
 use serde::Deserialize;
 
 /// Configuration of the apiward filter.
@@ -27,6 +28,9 @@ pub struct Configuration {
     #[serde(default)]
     #[cfg_attr(test, schemars(length(max = 16)))]
     pub caller: Vec<CallerSource>,
+    /// By what kinds callers are told apart, besides by who they are: learned is which of them use an endpoint.
+    #[serde(default)]
+    pub caller_kinds: CallerKinds,
     /// How many proxies in front of this one append to `x-forwarded-for`, as Envoy's `xff_num_trusted_hops`; without it the
     /// address is the one that Envoy itself found (`source.address`).
     #[serde(default)]
@@ -36,6 +40,10 @@ pub struct Configuration {
     #[serde(default = "default_body_bytes_max")]
     #[cfg_attr(test, schemars(range(max = 1_048_576)))]
     pub body_bytes_max: usize,
+    /// Bytes of a JSON response that are read as they pass; 0 turns it off. Nothing is held back for it.
+    #[serde(default = "default_response_body_bytes_max")]
+    #[cfg_attr(test, schemars(range(max = 262_144)))]
+    pub response_body_bytes_max: usize,
     /// Request header that tells the upstream the verdict of the header phase; what the client sent under this name is removed.
     #[serde(default)]
     pub upstream_header: Option<String>,
@@ -121,6 +129,40 @@ pub struct JwtClaim {
     pub payload_in_metadata: String,
 }
 
+/// The kinds of a caller: its certificate's first URI, DNS name or subject, the roles and scopes of its JWT, or whether it has
+/// any credentials. Roles and scopes are verified where Envoy's `jwt_authn` filter put the token's payload into its metadata;
+/// otherwise they are read from the token without a check.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, default)]
+pub struct CallerKinds {
+    /// `false`: nothing is said of kinds of callers.
+    pub enabled: bool,
+    /// Claims that hold roles or groups, as a list or a text; the way to a nested one with dots.
+    #[cfg_attr(test, schemars(length(max = 16)))]
+    pub roles: Vec<String>,
+    /// Claims that hold scopes, as a list or a text with blanks between.
+    #[cfg_attr(test, schemars(length(max = 16)))]
+    pub scopes: Vec<String>,
+    /// Header that carries the token, with or without `Bearer `.
+    pub header: String,
+    /// `payload_in_metadata` of the `jwt_authn` provider.
+    pub payload_in_metadata: String,
+}
+
+impl Default for CallerKinds {
+    fn default() -> Self {
+        let KindClaims { roles, scopes } = KindClaims::default();
+        Self {
+            enabled: true,
+            roles,
+            scopes,
+            header: default_jwt_header(),
+            payload_in_metadata: default_payload_in_metadata(),
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
@@ -161,6 +203,10 @@ impl Default for TelemetryLimits {
 
 fn default_body_bytes_max() -> usize {
     apiward_detector::limits::BODY_BYTES_DEFAULT
+}
+
+fn default_response_body_bytes_max() -> usize {
+    apiward_detector::limits::RESPONSE_BODY_BYTES_DEFAULT
 }
 
 fn default_poll_interval_ms() -> u64 {

@@ -4,9 +4,10 @@ mod document;
 mod policy;
 
 pub use document::{
-    AddressSource, CallerSource, CertificateField, Configuration, JwtClaim, Mode, TelemetryLimits, TrainerConnection,
+    AddressSource, CallerKinds, CallerSource, CertificateField, Configuration, JwtClaim, Mode, TelemetryLimits,
+    TrainerConnection,
 };
-pub use policy::{FilterPolicy, TrainerTarget};
+pub use policy::{FilterPolicy, KindsPolicy, TrainerTarget};
 
 use crate::limits;
 

@@ -3,10 +3,11 @@
 use apiward_detector::bundle::PublicKey;
 use apiward_detector::hashing::{KeyedHasher, stable_hash};
 use apiward_detector::limits as engine_limits;
+use apiward_detector::observation::KindClaims;
 
 use crate::limits;
 
-use super::document::{CallerSource, Configuration, Mode, TelemetryLimits, TrainerConnection};
+use super::document::{CallerKinds, CallerSource, Configuration, Mode, TelemetryLimits, TrainerConnection};
 use super::{AddressSource, ConfigurationError};
 
 /// What the request path and the worker need of the configuration.
@@ -19,9 +20,13 @@ pub struct FilterPolicy {
     pub min_serial: u64,
     pub hasher: KeyedHasher,
     pub caller: Vec<CallerSource>,
+    /// `None` where kinds are not told.
+    pub caller_kinds: Option<KindsPolicy>,
     pub trusted_hops: usize,
     /// Bytes.
     pub body_bytes_max: usize,
+    /// Bytes; 0 reads nothing.
+    pub response_body_bytes_max: usize,
     /// Lower case.
     pub upstream_header: Option<String>,
     /// Lower case.
@@ -32,6 +37,15 @@ pub struct FilterPolicy {
     /// Prefix of this configuration's keys in shared data. It covers what decides which bundles may load, so that filters
     /// that differ in anything else share them.
     pub shared_data_prefix: String,
+}
+
+/// Where the kinds of a caller are found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KindsPolicy {
+    pub claims: KindClaims,
+    /// Lower case.
+    pub header: String,
+    pub payload_in_metadata: String,
 }
 
 /// How the trainer is reached.
@@ -62,6 +76,12 @@ impl FilterPolicy {
             .map_err(|error| ConfigurationError::key("hash_key", error.to_string()))?;
         check_range("trusted_hops", configuration.trusted_hops, 0, limits::TRUSTED_HOPS_MAX)?;
         check_range("body_bytes_max", configuration.body_bytes_max, 0, limits::BODY_BYTES_CEILING)?;
+        check_range(
+            "response_body_bytes_max",
+            configuration.response_body_bytes_max,
+            0,
+            limits::RESPONSE_BODY_BYTES_CEILING,
+        )?;
         let telemetry = configuration.telemetry;
         check_range("telemetry.buffer_records_max", telemetry.buffer_records_max, 16, 65_536)?;
         check_range("telemetry.batch_records_max", telemetry.batch_records_max, 1, engine_limits::BATCH_RECORDS_MAX)?;
@@ -77,8 +97,10 @@ impl FilterPolicy {
             min_serial: configuration.min_serial,
             hasher,
             caller: compile_callers(configuration.caller)?,
+            caller_kinds: compile_caller_kinds(configuration.caller_kinds)?,
             trusted_hops: configuration.trusted_hops,
             body_bytes_max: configuration.body_bytes_max,
+            response_body_bytes_max: configuration.response_body_bytes_max,
             upstream_header,
             response_header,
             capture: configuration.capture,
@@ -159,6 +181,22 @@ fn compile_callers(sources: Vec<CallerSource>) -> Result<Vec<CallerSource>, Conf
             })
         })
         .collect()
+}
+
+fn compile_caller_kinds(kinds: CallerKinds) -> Result<Option<KindsPolicy>, ConfigurationError> {
+    for (key, claims) in [("caller_kinds.roles", &kinds.roles), ("caller_kinds.scopes", &kinds.scopes)] {
+        check_range(key, claims.len(), 0, limits::KIND_CLAIMS_MAX)?;
+        for (index, claim) in claims.iter().enumerate() {
+            require_text(&format!("{key}[{index}]"), claim)?;
+        }
+    }
+    require_text("caller_kinds.payload_in_metadata", &kinds.payload_in_metadata)?;
+    let policy = KindsPolicy {
+        claims: KindClaims { roles: kinds.roles, scopes: kinds.scopes },
+        header: header_name("caller_kinds.header", &kinds.header)?,
+        payload_in_metadata: kinds.payload_in_metadata,
+    };
+    Ok(kinds.enabled.then_some(policy))
 }
 
 fn compile_header_name(key: &str, name: Option<String>) -> Result<Option<String>, ConfigurationError> {

@@ -38,6 +38,8 @@ fn a_minimal_configuration_monitors_and_captures_nothing() {
     assert_eq!(policy.trainer.bundle_path, "/v1/bundle");
     assert_eq!(policy.trainer.authority, "apiward_trainer");
     assert_eq!(policy.body_bytes_max, apiward_detector::limits::BODY_BYTES_DEFAULT);
+    assert_eq!(policy.response_body_bytes_max, apiward_detector::limits::RESPONSE_BODY_BYTES_DEFAULT);
+    assert_eq!(policy.caller_kinds.unwrap().claims, apiward_detector::observation::KindClaims::default());
 }
 
 #[test]
@@ -63,6 +65,11 @@ fn wrong_types_and_values_are_refused_by_name() {
     check_refused(&with("public_keys", json!([])), "public_keys", "0 is not within 1 to 8");
     check_refused(&with("public_keys", json!(["apiward-public-00"])), "public_keys[0]", "64 hexadecimal digits");
     check_refused(&with("body_bytes_max", json!(1 << 21)), "body_bytes_max", "is not within");
+    check_refused(&with("response_body_bytes_max", json!(1 << 20)), "response_body_bytes_max", "is not within");
+    check_refused(&with("caller_kinds", json!({"roles": [""]})), "caller_kinds.roles[0]", "must not be empty");
+    check_refused(&with("caller_kinds", json!({"scopes": vec!["a"; 17]})), "caller_kinds.scopes", "is not within");
+    check_refused(&with("caller_kinds", json!({"header": "a b"})), "caller_kinds.header", "no header name");
+    check_refused(&with("caller_kinds", json!({"claims": []})), "caller_kinds.claims", "unknown field");
     check_refused(&with("trainer.timeout_ms", json!(0)), "trainer.timeout_ms", "is not within");
     check_refused(&with("trainer.token", json!("a\nb")), "trainer.token", "");
     check_refused(&with("trainer.path_prefix", json!("v1")), "trainer.path_prefix", "begin with a slash");
@@ -134,9 +141,9 @@ fn every_key_is_explained_to_the_user() {
     let keys = |object: &Value| -> Vec<String> {
         object["properties"].as_object().unwrap().keys().map(|key| format!("{key}`")).collect()
     };
-    for key in [&schema, &schema["$defs"]["TrainerConnection"], &schema["$defs"]["TelemetryLimits"]].map(keys).concat()
-    {
-        if key != "trainer`" && key != "telemetry`" {
+    let objects = ["TrainerConnection", "TelemetryLimits", "CallerKinds"].map(|object| &schema["$defs"][object]);
+    for key in std::iter::once(&schema).chain(objects).flat_map(keys) {
+        if !["trainer`", "telemetry`", "caller_kinds`"].contains(&key.as_str()) {
             assert!(guide.contains(&key), "`{key} is missing in envoy/README.md");
         }
     }

@@ -1,6 +1,4 @@
-//! The request body as it comes: copied up to the limit, counted to its end.
-
-use crate::host::Host;
+//! A body as it comes: copied up to the limit, counted to its end.
 
 /// What was read of the body so far.
 #[derive(Debug, Clone, Default)]
@@ -18,16 +16,17 @@ impl BodyReader {
         Self { bytes_max, ..Self::default() }
     }
 
-    /// Takes what a body callback was called for. `size` is the chunk's, or that of all that is held back so far.
-    pub fn take(&mut self, host: &dyn Host, size: usize) {
+    /// Takes what a body callback was called for. `size` is the chunk's, or that of all that is held back so far; `first` reads
+    /// that many bytes of it.
+    pub fn take(&mut self, size: usize, first: impl FnOnce(usize) -> Vec<u8>) {
         if self.held_back {
-            self.read = host.request_body(self.bytes_max.min(size));
+            self.read = first(self.bytes_max.min(size));
             self.total = size as u64;
             return;
         }
         let room = self.bytes_max.saturating_sub(self.read.len()).min(size);
         if room > 0 {
-            self.read.extend_from_slice(&host.request_body(room));
+            self.read.extend_from_slice(&first(room));
         }
         self.total = self.total.saturating_add(size as u64);
     }
@@ -43,6 +42,11 @@ impl BodyReader {
 
     pub fn read(&self) -> &[u8] {
         &self.read
+    }
+
+    /// Bytes that came so far.
+    pub fn total(&self) -> u64 {
+        self.total
     }
 
     pub fn into_read(self) -> Vec<u8> {

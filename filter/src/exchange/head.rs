@@ -1,6 +1,7 @@
 //! Header maps of the proxy taken apart into pseudo headers and ordinary ones.
 
 use apiward_detector::exchange::{Request, Response, header};
+use apiward_detector::observation::ContentClass;
 
 use crate::host::HeaderMap;
 
@@ -38,6 +39,13 @@ pub fn response(headers: HeaderMap) -> Response {
     }
     response.grpc_status = header(&response.headers, "grpc-status").and_then(|status| status.parse().ok());
     response
+}
+
+/// Whether the body is JSON as it is, not compressed.
+pub fn is_plain_json(response: &Response) -> bool {
+    ContentClass::of(header(&response.headers, "content-type")) == ContentClass::Json
+        && header(&response.headers, "content-encoding")
+            .is_none_or(|encoding| encoding.eq_ignore_ascii_case("identity"))
 }
 
 /// `grpc-status` of trailers.

@@ -72,7 +72,7 @@ struct Progress {
     may_hold_back: bool,
     body_judged: bool,
     response: Option<Response>,
-    response_bytes: u64,
+    response_body: BodyReader,
     verdict: Option<Verdict>,
     reconstruction_errors: Vec<f32>,
     blocked: bool,
@@ -130,7 +130,7 @@ impl ExchangeFlow {
         if progress.body_judged {
             return Flow::Continue;
         }
-        progress.body.take(host, size);
+        progress.body.take(size, |bytes_max| host.request_body(bytes_max));
         let decide_now = end_of_stream || (progress.may_hold_back && enforces && progress.body.is_full());
         if !decide_now {
             let hold_back = progress.may_hold_back && enforces;
@@ -152,7 +152,11 @@ impl ExchangeFlow {
         let Some(progress) = &mut self.progress else {
             return;
         };
-        progress.response = Some(head::response(host.response_headers()));
+        let response = head::response(host.response_headers());
+        if head::is_plain_json(&response) {
+            progress.response_body = BodyReader::new(self.shared.policy().response_body_bytes_max);
+        }
+        progress.response = Some(response);
         if let (Some(name), Some(progress)) = (&self.shared.policy().response_header, &self.progress) {
             host.set_response_header(name, &self.verdict_header(progress));
         }
@@ -163,7 +167,7 @@ impl ExchangeFlow {
 
     pub fn response_body(&mut self, host: &dyn Host, size: usize, end_of_stream: bool) {
         if let Some(progress) = &mut self.progress {
-            progress.response_bytes = progress.response_bytes.saturating_add(size as u64);
+            progress.response_body.take(size, |bytes_max| host.response_body(bytes_max));
         }
         if end_of_stream {
             self.finish(host);
@@ -192,10 +196,14 @@ impl ExchangeFlow {
         progress.finished = true;
         // What a refused request is answered is the filter's own doing and says nothing of the service.
         if let Some(mut response) = progress.response.take().filter(|_| !progress.blocked) {
-            response.bytes = Some(progress.response_bytes);
+            let body = std::mem::take(&mut progress.response_body);
+            response.bytes = Some(body.total());
             response.duration_us = Some(host.now_ns().saturating_sub(progress.started_ns) / 1000);
-            progress.observer.response(ResponseMeasures::of(&response));
+            let measures = ResponseMeasures::of(&response);
+            progress.observer.response_body(measures.content, body.read(), &self.shared.policy().hasher);
+            progress.observer.response(measures);
             if let Some(captured) = &mut progress.captured {
+                response.body = body.into_read();
                 captured.response = Some(response);
             }
             self.judge_phase(host);
@@ -210,7 +218,7 @@ impl ExchangeFlow {
         let headers = host.request_headers();
         let caller = identify(host, &headers, policy);
         let request = head::request(headers);
-        let observer = Observer::request_headers(
+        let mut observer = Observer::request_headers(
             &request.method,
             &request.host,
             &request.target,
@@ -218,6 +226,7 @@ impl ExchangeFlow {
             at_ms,
             &policy.hasher,
         );
+        observer.caller(&caller, &policy.hasher);
         let content = ContentClass::of(header(&request.headers, "content-type"));
         let is_tunnel = request.method == "CONNECT" || header(&request.headers, "upgrade").is_some();
         let declared = header(&request.headers, "content-length").and_then(|length| length.parse().ok());
@@ -232,7 +241,7 @@ impl ExchangeFlow {
             may_hold_back: content != ContentClass::Grpc && !is_tunnel,
             body_judged: false,
             response: None,
-            response_bytes: 0,
+            response_body: BodyReader::default(),
             verdict: None,
             reconstruction_errors: Vec::new(),
             blocked: false,

@@ -1,3 +1,5 @@
+mod observing;
+
 use apiward_detector::bundle::seal;
 use apiward_detector::detector::Detector;
 use apiward_detector::exchange::Phase;

@@ -67,6 +67,10 @@ impl Host for Envoy {
         let _ = hostcalls::set_map_value(MapType::HttpResponseHeaders, name, Some(value));
     }
 
+    fn response_body(&self, bytes_max: usize) -> Vec<u8> {
+        buffer(BufferType::HttpResponseBody, bytes_max)
+    }
+
     fn response_trailers(&self) -> HeaderMap {
         hostcalls::get_map_bytes(MapType::HttpResponseTrailers).unwrap_or_default()
     }

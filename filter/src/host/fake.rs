@@ -65,6 +65,7 @@ pub struct FakeHost {
     pub request_headers: RefCell<HeaderMap>,
     pub body: RefCell<Vec<u8>>,
     pub response_headers: RefCell<HeaderMap>,
+    pub response_body: RefCell<Vec<u8>>,
     pub response_trailers: RefCell<HeaderMap>,
     pub properties: RefCell<HashMap<String, Vec<u8>>>,
     pub call_headers: RefCell<HeaderMap>,
@@ -162,6 +163,10 @@ impl Host for FakeHost {
 
     fn set_response_header(&self, name: &str, value: &str) {
         self.set_headers.borrow_mut().insert(format!("response {name}"), value.to_owned());
+    }
+
+    fn response_body(&self, bytes_max: usize) -> Vec<u8> {
+        self.response_body.borrow().iter().copied().take(bytes_max).collect()
     }
 
     fn response_trailers(&self) -> HeaderMap {

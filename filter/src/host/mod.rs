@@ -88,6 +88,8 @@ pub trait Host {
     /// Only in the response header callback.
     fn response_headers(&self) -> HeaderMap;
     fn set_response_header(&self, name: &str, value: &str);
+    /// The first `bytes_max` bytes of what the response body callback was called for.
+    fn response_body(&self, bytes_max: usize) -> Vec<u8>;
     /// Only in the response trailer callback.
     fn response_trailers(&self) -> HeaderMap;
     /// Answers the request in place of the upstream.

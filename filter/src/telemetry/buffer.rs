@@ -3,7 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 
 use apiward_detector::limits as engine_limits;
-use apiward_detector::observation::{ObservedField, PathComponent};
+use apiward_detector::observation::{ComponentPart, ObservedField, PathComponent, ResponseField};
 use apiward_detector::telemetry::{BundleRefusal, CapturedExchange, EndpointCount, ExchangeRecord};
 use apiward_detector::verdict::Finding;
 
@@ -281,8 +281,14 @@ fn memory_bytes(record: &ExchangeRecord) -> usize {
     let components: usize = observation
         .components
         .iter()
-        .map(|component| component.word.as_ref().map_or(0, String::len) + component.shape.pattern.len())
+        .map(|component| {
+            let parts: usize = component.parts.iter().map(component_part_bytes).sum();
+            component.word.as_ref().map_or(0, String::len) + component.shape.pattern.len() + parts
+        })
         .sum();
+    let response_fields: usize =
+        observation.response_fields.iter().map(|field| size_of::<ResponseField>() + field.name.len()).sum();
+    let kinds: usize = observation.caller_kinds.iter().map(|kind| size_of::<String>() + kind.len()).sum();
     let verdict = record.verdict.as_ref().map_or(0, |verdict| {
         let reasons: usize = verdict.findings.iter().map(|finding| size_of::<Finding>() + finding.reason.len()).sum();
         verdict.endpoint.len() + reasons
@@ -292,7 +298,13 @@ fn memory_bytes(record: &ExchangeRecord) -> usize {
         + fields
         + observation.components.len() * size_of::<PathComponent>()
         + components
+        + response_fields
+        + kinds
         + verdict
+}
+
+fn component_part_bytes(part: &ComponentPart) -> usize {
+    size_of::<ComponentPart>() + part.word.as_ref().map_or(0, String::len) + part.separator.len()
 }
 
 fn capture_memory_bytes(capture: &CapturedExchange) -> usize {
@@ -300,10 +312,11 @@ fn capture_memory_bytes(capture: &CapturedExchange) -> usize {
         headers.iter().map(|(name, value)| 2 * size_of::<String>() + name.len() + value.len()).sum()
     };
     let exchange = &capture.exchange;
-    let response = exchange.response.as_ref().map_or(0, |response| headers(&response.headers));
+    let response =
+        exchange.response.as_ref().map_or(0, |response| headers(&response.headers) + 2 * response.body.len());
     size_of::<CapturedExchange>()
         + exchange.request.target.len()
-        // Bytes above 127 take two in MessagePack, since the body travels as a list of numbers.
+        // Bytes above 127 take two in MessagePack, since bodies travel as lists of numbers.
         + 2 * exchange.request.body.len()
         + headers(&exchange.request.headers)
         + response

@@ -25,6 +25,15 @@ const MEMBERS_MAX: u64 = 40;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Object(Seed);
 
+/// Which object a request is about; `progress` from 0 to 1 says how much of the time has passed.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Wanted {
+    /// One that is there, popular ones more often.
+    Popular { progress: f64 },
+    /// The one that was created last.
+    Newest { progress: f64 },
+}
+
 /// A parameter of a template.
 #[derive(Debug)]
 pub(super) struct Slot {
@@ -91,7 +100,7 @@ impl Objects {
         let mut last = None;
         let mut values = Vec::with_capacity(slots.len());
         for slot in slots {
-            let (value, object) = self.draw_below(last, slot, progress, rng);
+            let (value, object) = self.draw_below(last, slot, Wanted::Popular { progress }, rng);
             values.push(value);
             last = Some(object);
         }
@@ -103,7 +112,7 @@ impl Objects {
         &self,
         parent: Option<Object>,
         slot: &Slot,
-        progress: f64,
+        wanted: Wanted,
         rng: &mut impl Rng,
     ) -> (String, Object) {
         let second = slot.alternatives.len() > 1 && !rng.random_bool(FIRST_ALTERNATIVE);
@@ -119,7 +128,7 @@ impl Objects {
                 let member = popular(1 + parent.0.with("members").below(MEMBERS_MAX), rng);
                 parent.0.with(kind.text()).with_number(member).below(size)
             }
-            _ => existing(value_kind, size, progress, rng),
+            _ => wanted.index(value_kind, size, rng),
         };
         let object = if owner.is_some() { home } else { family }.with_number(index);
         (value_kind.value(index, home, object), Object(object))
@@ -132,10 +141,19 @@ fn popular(count: u64, rng: &mut impl Rng) -> u64 {
     rank.clamp(1, count) - 1
 }
 
-/// One of the objects that there are by now.
-fn existing(kind: &ValueKind, size: u64, progress: f64, rng: &mut impl Rng) -> u64 {
-    let share = SHARE_AT_BEGIN + (1.0 - SHARE_AT_BEGIN) * progress;
-    let count = ((size as f64 * share).ceil() as u64).clamp(1, size);
-    let rank = popular(count, rng);
-    if kind.prefers_newest() { count - 1 - rank } else { rank }
+impl Wanted {
+    /// Which of at most `size` objects, of those that there are by now.
+    fn index(self, kind: &ValueKind, size: u64, rng: &mut impl Rng) -> u64 {
+        let (Self::Popular { progress } | Self::Newest { progress }) = self;
+        let share = SHARE_AT_BEGIN + (1.0 - SHARE_AT_BEGIN) * progress;
+        let count = ((size as f64 * share).ceil() as u64).clamp(1, size);
+        match self {
+            Self::Newest { .. } => count - 1,
+            Self::Popular { .. } => {
+                let newest_share = if kind.prefers_newest() { 0.8 } else { 0.25 };
+                let rank = popular(count, rng);
+                if rng.random_bool(newest_share) { count - 1 - rank } else { rank }
+            }
+        }
+    }
 }

@@ -158,3 +158,41 @@ impl Taken {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::discovery::operations::parse_operations;
+    use crate::discovery::template::Template;
+
+    #[test]
+    fn figures_of_a_small_case_worked_out_by_hand() {
+        let apis = parse_operations("a\tGET\t/u\na\tGET\t/u/me\na\tGET\t/u/{id}\na\tPUT\t/u/{id}\n").unwrap();
+        let request = |method: &str, target: &str, operation: Option<usize>| TrueRequest {
+            method: method.to_owned(),
+            target: target.to_owned(),
+            operation,
+        };
+        let requests = [
+            request("GET", "/u", Some(0)),
+            request("GET", "/u/me?x=1", Some(1)),
+            request("GET", "/u/7", Some(2)),
+            request("GET", "/u/8", Some(2)),
+            request("GET", "/.env", None),
+        ];
+        let found =
+            |method: &str, template: &str| Operation { method: method.to_owned(), template: Template::parse(template) };
+        let discovered = [found("GET", "/u"), found("GET", "/u/{user}"), found("GET", "/u/8"), found("GET", "/.env")];
+        let quality = Quality::of(&apis[0], &requests, &discovered);
+        // Nobody sent a PUT, so it is not expected; /u/me and one of the two users lead elsewhere.
+        assert_eq!((quality.expected, quality.discovered, quality.correct, quality.unreachable), (3, 4, 2, 1));
+        assert_eq!((quality.requests, quality.mapped), (4, 2));
+        assert_eq!((quality.precision(), quality.f1(), quality.mapped_share()), (0.5, 4.0 / 7.0, 0.5));
+        assert_eq!(quality.missing.len(), 1);
+        assert_eq!((quality.missing[0].template.as_str(), quality.missing[0].requests), ("/u/me", 1));
+        let spurious: Vec<_> =
+            quality.spurious.iter().map(|one| (one.template.as_str(), one.requests, one.noise)).collect();
+        assert_eq!(spurious, [("/.env", 1, 1), ("/u/8", 1, 0)]);
+        assert_eq!(quality.spurious[1].mostly.as_deref(), Some("GET /u/{id}"));
+    }
+}

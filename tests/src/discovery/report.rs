@@ -1,30 +1,19 @@
 //! Figures of discovery as tables.
 
 use comfy_table::presets::UTF8_FULL_CONDENSED;
-use comfy_table::{CellAlignment, ContentArrangement, Table};
+use comfy_table::{CellAlignment, Table};
 
 use super::measurement::Measurement;
 
-/// Characters of a line.
-const WIDTH: u16 = 118;
+const HEADER: [&str; 11] =
+    ["program", "API", "templates", "found", "precision", "recall", "F1", "mapped", "requests", "stable after", "took"];
 /// Columns that hold text; the others hold numbers.
 const TEXT_COLUMNS: usize = 2;
 
 /// One row per program and API, and the mean over APIs per program.
 pub fn figures(measurements: &[Measurement]) -> Table {
-    let mut table = table([
-        "program",
-        "API",
-        "templates",
-        "found",
-        "precision",
-        "recall",
-        "F1",
-        "mapped",
-        "requests",
-        "stable after",
-        "took",
-    ]);
+    let mut table = Table::new();
+    table.load_preset(UTF8_FULL_CONDENSED).set_header(HEADER);
     let mut programs: Vec<&str> = Vec::new();
     for one in measurements {
         if !programs.contains(&one.program.as_str()) {
@@ -44,7 +33,7 @@ pub fn figures(measurements: &[Measurement]) -> Table {
                 percent(one.f1),
                 percent(one.mapped_share),
                 one.quality.requests.to_string(),
-                one.stable_after.map_or_else(String::new, |requests| requests.to_string()),
+                one.stable_after.map_or_else(|| "-".to_owned(), |requests| requests.to_string()),
                 format!("{:.1} s", one.took_s),
             ]);
         }
@@ -87,13 +76,6 @@ pub fn errors(measurement: &Measurement) -> Vec<String> {
         format!("spurious  {:<7} {}  ({} requests{noise}{mostly})", one.method, one.template, one.requests)
     });
     missing.chain(spurious).collect()
-}
-
-fn table<const COLUMNS: usize>(header: [&str; COLUMNS]) -> Table {
-    let mut table = Table::new();
-    table.load_preset(UTF8_FULL_CONDENSED).set_content_arrangement(ContentArrangement::Dynamic).set_width(WIDTH);
-    table.set_header(header);
-    table
 }
 
 fn percent(share: f64) -> String {

@@ -2,7 +2,18 @@
 
 use std::fmt;
 
-use percent_encoding::percent_decode_str;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+
+/// What clients leave unescaped in a path component.
+pub(super) const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~')
+    .remove(b':')
+    .remove(b'@')
+    .remove(b',')
+    .remove(b'+');
 
 /// A stretch of a component.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -117,13 +128,30 @@ impl Template {
         &self.components
     }
 
-    /// Whether requests are sent with a slash at the end.
-    pub fn has_trailing_slash(&self) -> bool {
-        self.trailing_slash
-    }
-
     pub fn has_parameters(&self) -> bool {
         self.components.iter().any(|component| component.kind() != ComponentKind::Literal)
+    }
+
+    /// A path with the values in place of the parameters, in order, percent-encoded.
+    pub fn filled(&self, values: &[String]) -> String {
+        let mut values = values.iter();
+        let mut path = String::new();
+        for component in &self.components {
+            path.push('/');
+            for piece in &component.pieces {
+                match piece {
+                    Piece::Literal(text) => path.push_str(text),
+                    Piece::Parameter(_) => {
+                        let value = values.next().map_or("", String::as_str);
+                        path.extend(utf8_percent_encode(value, ESCAPED));
+                    }
+                }
+            }
+        }
+        if path.is_empty() || self.trailing_slash {
+            path.push('/');
+        }
+        path
     }
 
     /// By what two templates are compared: parameters without names, no slash at the end, `/pets/{}/photo.{}`.
@@ -171,6 +199,17 @@ mod tests {
         check("/compare/{base}...{head}", "/compare/{}...{}");
         check("/maps/@{lat},{lon}", "/maps/@{},{}");
         check("/odd/{open", "/odd/{open");
+    }
+
+    #[test]
+    fn parameters_are_filled_in_order_and_escaped() {
+        let check = |template: &str, values: &[&str], expected: &str| {
+            let values: Vec<String> = values.iter().map(|value| (*value).to_owned()).collect();
+            assert_eq!(Template::parse(template).filled(&values), expected);
+        };
+        check("/", &[], "/");
+        check("/a/{id}/", &["x/y z"], "/a/x%2Fy%20z/");
+        check("/compare/{base}...{head}", &["v1", "é"], "/compare/v1...%C3%A9");
     }
 
     #[test]

@@ -2,29 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::utf8_percent_encode;
 use rand::{Rng, RngExt};
 use time::{Duration, OffsetDateTime};
 
 use super::behaviour::Behaviour;
 use super::clients::{Callers, Client, probe};
-use super::objects::{Object, Objects, Slot};
+use super::objects::{Object, Objects, Slot, Wanted};
 use super::operations::Api;
 use super::routing::RouteTable;
 use super::seeds::Seed;
-use super::template::{Piece, Template};
+use super::template::ESCAPED;
 use crate::traffic::{Exchange, START};
 
-/// What clients leave unescaped in a path component.
-const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'.')
-    .remove(b'_')
-    .remove(b'~')
-    .remove(b':')
-    .remove(b'@')
-    .remove(b',')
-    .remove(b'+');
 /// How uneven the use of operations is.
 const USE_EXPONENT: f64 = 0.9;
 /// A value that would lead to another operation is drawn anew so many times.
@@ -172,7 +162,7 @@ impl<'a> TrafficGenerator<'a> {
         loop {
             attempts += 1;
             let (mut values, object) = self.objects.draw(&self.slots[operation], progress, rng);
-            let path = filled(&chosen.template, &values);
+            let path = chosen.template.filled(&values);
             let found = self.table.find(&chosen.method, &path).unwrap_or(operation);
             if found == operation || attempts == DRAWS_MAX {
                 return Drawn { path, operation: found, object, id: values.pop() };
@@ -184,9 +174,10 @@ impl<'a> TrafficGenerator<'a> {
         let drawn = self.draw(operation, progress, rng);
         let behaviour = &self.behaviours[drawn.operation];
         let status = behaviour.status(rng);
+        let wanted = if behaviour.creates() { Wanted::Newest { progress } } else { Wanted::Popular { progress } };
         let items: Vec<String> = match self.items[drawn.operation].and_then(|below| self.slots[below].last()) {
             Some(slot) if drawn.operation == operation => (0..behaviour.item_count(rng))
-                .map(|_| self.objects.draw_below(drawn.object, slot, progress, rng).0)
+                .map(|_| self.objects.draw_below(drawn.object, slot, wanted, rng).0)
                 .collect(),
             _ => Vec::new(),
         };
@@ -275,28 +266,6 @@ struct Sent<'r> {
     response_headers: BTreeMap<String, String>,
     response_body: Option<String>,
     label: &'static str,
-}
-
-/// The template with its parameters replaced in order, percent-encoded.
-fn filled(template: &Template, values: &[String]) -> String {
-    let mut values = values.iter();
-    let mut path = String::new();
-    for component in template.components() {
-        path.push('/');
-        for piece in component.pieces() {
-            match piece {
-                Piece::Literal(text) => path.push_str(text),
-                Piece::Parameter(_) => {
-                    let value = values.next().map_or("", String::as_str);
-                    path.extend(utf8_percent_encode(value, ESCAPED));
-                }
-            }
-        }
-    }
-    if path.is_empty() || template.has_trailing_slash() {
-        path.push('/');
-    }
-    path
 }
 
 /// For each operation one that has just a parameter more.

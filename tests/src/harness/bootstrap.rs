@@ -1,7 +1,7 @@
 //! Envoy's configuration: the one that users copy, with its places to change filled in.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use serde_json::{Value, json};
@@ -21,6 +21,8 @@ pub struct Places<'p> {
     pub trainer: SocketAddr,
     pub module: &'p Path,
     pub access_log: &'p Path,
+    /// Further access logs: where each goes, and its `json_format`.
+    pub more_access_logs: &'p [(PathBuf, Value)],
     /// The filter's configuration.
     pub filter: &'p Value,
 }
@@ -55,10 +57,15 @@ pub fn bootstrap(places: &Places<'_>) -> anyhow::Result<Value> {
     let manager = place(&mut bootstrap, CONNECTION_MANAGER)?;
     merge(manager, &connection_manager_changes());
     let log = place(manager, "/access_log/0")?;
-    log["name"] = json!("envoy.access_loggers.file");
-    let log = place(log, "/typed_config")?;
-    log["@type"] = json!("type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog");
-    log["path"] = json!(places.access_log);
+    merge(log, &file_access_log(places.access_log));
+    let shipped_log = log.clone();
+    let logs = place(manager, "/access_log")?.as_array_mut().context("the access logs are no list")?;
+    for (path, json_format) in places.more_access_logs {
+        let mut log = shipped_log.clone();
+        merge(&mut log, &file_access_log(path));
+        *place(&mut log, "/typed_config/log_format/json_format")? = json_format.clone();
+        logs.push(log);
+    }
     *place(&mut bootstrap, FILTER_CONFIGURATION)? = json!(places.filter.to_string());
     *place(&mut bootstrap, MODULE)? = json!(places.module);
     Ok(bootstrap)
@@ -80,6 +87,17 @@ fn connection_manager_changes() -> Value {
             "@type": "type.googleapis.com/envoy.extensions.request_id.uuid.v3.UuidRequestIdConfig",
             "pack_trace_reason": false,
         }},
+    })
+}
+
+/// What turns an access log on standard output into one in a file.
+fn file_access_log(path: &Path) -> Value {
+    json!({
+        "name": "envoy.access_loggers.file",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog",
+            "path": path,
+        },
     })
 }
 

@@ -1,7 +1,7 @@
 //! Envoy with the filter.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -32,6 +32,8 @@ pub struct EnvoyBuilder {
     workers: u32,
     module: Option<PathBuf>,
     filter: Value,
+    /// Name and `json_format` of each.
+    more_access_logs: Vec<(String, Value)>,
 }
 
 impl EnvoyBuilder {
@@ -53,6 +55,12 @@ impl EnvoyBuilder {
         self
     }
 
+    /// Writes one more access log, in this `json_format`: see [`Envoy::access_log_file`].
+    pub fn access_log(mut self, name: &str, json_format: Value) -> Self {
+        self.more_access_logs.push((name.to_owned(), json_format));
+        self
+    }
+
     /// Starts Envoy and waits until a worker answers.
     ///
     /// # Errors
@@ -63,12 +71,18 @@ impl EnvoyBuilder {
             Some(module) => module.clone(),
             None => programs::filter_module()?,
         };
-        let access_log = folder.path().join("access.log");
+        let access_log = log_file(folder.path(), "access");
+        let more_access_logs: Vec<(PathBuf, Value)> = self
+            .more_access_logs
+            .iter()
+            .map(|(name, json_format)| (log_file(folder.path(), name), json_format.clone()))
+            .collect();
         let places = Places {
             upstream: self.upstream,
             trainer: self.trainer,
             module: &module,
             access_log: &access_log,
+            more_access_logs: &more_access_logs,
             filter: &self.filter,
         };
         let configuration = folder.path().join("envoy.json");
@@ -98,7 +112,7 @@ impl EnvoyBuilder {
             workers: self.workers,
             start_time: started.elapsed(),
             access_log: AccessLog::at(&access_log),
-            _folder: folder,
+            folder,
         })
     }
 }
@@ -113,7 +127,7 @@ pub struct Envoy {
     start_time: Duration,
     /// What was answered to whom, and what the filter says of it.
     pub access_log: AccessLog,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Envoy {
@@ -123,7 +137,7 @@ impl Envoy {
     /// When the shipped configuration cannot be read.
     pub fn builder(upstream: SocketAddr, trainer: SocketAddr, secrets: &Secrets) -> anyhow::Result<EnvoyBuilder> {
         let filter = bootstrap::filter_configuration(secrets)?;
-        Ok(EnvoyBuilder { upstream, trainer, workers: WORKERS, module: None, filter })
+        Ok(EnvoyBuilder { upstream, trainer, workers: WORKERS, module: None, filter, more_access_logs: Vec::new() })
     }
 
     /// Where clients go.
@@ -133,6 +147,11 @@ impl Envoy {
 
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where an access log is that was asked for with [`EnvoyBuilder::access_log`]; the shipped one is called `access`.
+    pub fn access_log_file(&self, name: &str) -> PathBuf {
+        log_file(self.folder.path(), name)
     }
 
     /// The administration interface.
@@ -205,8 +224,12 @@ impl Envoy {
     }
 }
 
+fn log_file(folder: &Path, name: &str) -> PathBuf {
+    folder.join(format!("{name}.log"))
+}
+
 /// `None` as long as Envoy has not written it.
-fn written_address(path: &std::path::Path) -> Option<SocketAddr> {
+fn written_address(path: &Path) -> Option<SocketAddr> {
     std::fs::read_to_string(path).ok()?.trim().parse().ok()
 }
 

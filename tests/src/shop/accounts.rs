@@ -182,12 +182,13 @@ pub(super) struct UserQuery {
     page: Option<usize>,
 }
 
+/// The developers forgot to ask for the role: whoever is signed in gets the list (API5:2023 of OWASP's API Security Top 10,
+/// broken function-level authorisation).
 pub(super) async fn admin_list_users(
     State(shop): State<Arc<Shop>>,
-    caller: Caller,
+    _caller: Caller,
     QueryParams(query): QueryParams<UserQuery>,
 ) -> Result<Json<Value>, ShopError> {
-    caller.require_admin()?;
     let needle = query.q.unwrap_or_default().to_lowercase();
     let data = shop.data();
     let found: Vec<&Account> = data

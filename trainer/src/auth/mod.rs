@@ -53,6 +53,14 @@ impl ScopeGrant {
         }
     }
 
+    /// The scope as tokens are written: its name, or `*`.
+    pub fn name(&self) -> &str {
+        match self {
+            ScopeGrant::All => "*",
+            ScopeGrant::Only(own) => own,
+        }
+    }
+
     /// Whether the token reaches that scope.
     pub fn reaches(&self, scope: &str) -> bool {
         match self {

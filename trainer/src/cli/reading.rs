@@ -1,4 +1,4 @@
-//! Reading traffic files with a progress bar; bad lines are reported, skipped and counted.
+//! Reading traffic files with a progress bar; bad lines, or entries, are reported, skipped and counted.
 
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
@@ -20,7 +20,7 @@ const EXCHANGES_PER_TICK: u64 = 64;
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ReadCounts {
     pub exchanges: u64,
-    /// Lines that could not be read.
+    /// Lines, or entries of a document, that could not be read.
     pub skipped_lines: u64,
 }
 
@@ -53,7 +53,7 @@ fn read_file(
     let name = source.name.clone();
     let mut meter = Meter::start(doing, &name, source.progress.clone());
     let mut counts = ReadCounts::default();
-    for entry in format.entries(source) {
+    for entry in format.entries(source)? {
         match entry? {
             Entry::Exchange(labelled) => {
                 counts.exchanges += 1;
@@ -62,7 +62,7 @@ fn read_file(
             Entry::Bad(bad) => {
                 counts.skipped_lines += 1;
                 if counts.skipped_lines <= BAD_LINES_SHOWN {
-                    meter.say(&format!("{name}, line {}: skipped: {}", bad.number, bad.reason));
+                    meter.say(&format!("{name}, {}: skipped: {}", bad.place, bad.reason));
                 }
             }
         }
@@ -74,7 +74,7 @@ fn read_file(
     }
     match counts {
         ReadCounts { exchanges: 0, skipped_lines: 0 } => bail!("{name} is empty"),
-        ReadCounts { exchanges: 0, .. } => bail!("{name} has no line that is an exchange"),
+        ReadCounts { exchanges: 0, .. } => bail!("{name} has no exchange that can be read"),
         _ => Ok(counts),
     }
 }

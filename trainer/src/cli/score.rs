@@ -14,9 +14,9 @@ use crate::traffic::{Format, STANDARD_INPUT};
 
 /// Judge recorded traffic: one verdict per exchange, as JSON lines
 ///
-/// Each output object has the `index` of its input line (from 0), the `endpoint`, the `verdict` (normal or anomalous), a
-/// `score` from 0 to 1, the score of each detector (null where it had nothing to judge by), the `attack_class` and the
-/// `reasons`. Lines that cannot be read are reported, skipped and counted.
+/// Each output object has the `index` of its input line, or entry of an archive (from 0), the `endpoint`, the `verdict`
+/// (normal or anomalous), a `score` from 0 to 1, the score of each detector (null where it had nothing to judge by), the
+/// `attack_class` and the `reasons`. Lines that cannot be read are reported, skipped and counted.
 #[derive(Debug, clap::Args)]
 pub struct ScoreArgs {
     /// Traffic to judge, plain or gzip; `-` is standard input

@@ -49,7 +49,7 @@ pub struct TrainArgs {
     /// Serial of the bundle; filters take only higher ones than they had [default: 1]
     #[arg(long, value_name = "NUMBER", requires = "input", help_heading = "From files")]
     serial: Option<u64>,
-    /// How the traffic was recorded [default: jsonl]
+    /// How the traffic was recorded [default: auto]
     #[arg(long, value_enum, requires = "input", help_heading = "From files")]
     format: Option<Format>,
     /// Also write the figures of the training as JSON

@@ -78,6 +78,11 @@ impl SupportCounter {
         }
     }
 
+    /// Whether any of the exchanges has a time.
+    pub fn has_times(&self) -> bool {
+        !self.windows.is_empty()
+    }
+
     pub fn suffices(&self, needed: &SupportNeeded) -> bool {
         self.callers.len() >= needed.callers && self.windows.len() >= needed.windows && self.exchanges > 0
     }

@@ -1,6 +1,6 @@
 //! Learning one endpoint's fields, one exchange after the other.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use apiward_detector::findings::{Odd, path_field};
 use apiward_detector::hashing::stable_hash;
@@ -10,6 +10,7 @@ use apiward_detector::profile::{
 };
 use apiward_detector::verdict::FindingKind;
 
+use super::callers::{has_caller_news, is_answered};
 use super::novelty::NoveltyCounter;
 
 /// Share of an endpoint's exchanges that carry a field which counts as required.
@@ -30,6 +31,7 @@ pub struct EndpointLearner {
     fields: Vec<FieldState>,
     unknown_field: NoveltyCounter,
     unknown_status: NoveltyCounter,
+    pub unknown_caller_kind: NoveltyCounter,
 }
 
 /// One per field of the profile, in the same order.
@@ -47,16 +49,19 @@ impl EndpointLearner {
             fields: Vec::new(),
             unknown_field: NoveltyCounter::default(),
             unknown_status: NoveltyCounter::default(),
+            unknown_caller_kind: NoveltyCounter::default(),
         }
     }
 
-    /// Takes in an exchange; `odd` is what the profile found odd about it before. Fields that are not `admitted` are skipped.
+    /// Takes in an exchange; `odd` is what the profile found odd about it before. Fields and kinds of callers that are not
+    /// admitted are skipped.
     pub fn learn(
         &mut self,
         observation: &Observation,
         parameters: &[(&str, usize)],
         odd: &[Odd],
         admitted: impl Fn(&FieldKey) -> bool,
+        admitted_kinds: &BTreeSet<String>,
     ) {
         self.profile.exchanges = self.profile.exchanges.saturating_add(1);
         let is_admitted_novelty = |odd: &Odd| {
@@ -66,6 +71,7 @@ impl EndpointLearner {
         self.unknown_field.count(odd.iter().any(is_admitted_novelty));
         self.profile.unknown_field = self.unknown_field.novelty();
         self.learn_status(observation);
+        self.learn_caller(observation, odd, admitted_kinds);
         for (profile, state) in self.profile.fields.iter_mut().zip(&mut self.fields) {
             state.count_novelty(profile, odd, observation);
         }
@@ -95,6 +101,20 @@ impl EndpointLearner {
             self.profile.statuses.insert(place, status);
         }
         self.profile.unknown_status = self.unknown_status.novelty();
+    }
+
+    fn learn_caller(&mut self, observation: &Observation, odd: &[Odd], admitted: &BTreeSet<String>) {
+        if observation.caller_kinds.is_empty() {
+            return;
+        }
+        if self.profile.tells_callers() {
+            self.unknown_caller_kind.count(has_caller_news(observation, odd, admitted));
+        }
+        if is_answered(observation) {
+            for kind in observation.caller_kinds.iter().filter(|kind| admitted.contains(*kind)) {
+                insert_sorted(&mut self.profile.caller_kinds, kind.clone());
+            }
+        }
     }
 
     fn learn_value(&mut self, field: &ObservedField, carried: &mut Vec<FieldKey>) {

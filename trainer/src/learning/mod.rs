@@ -4,6 +4,7 @@
 //! fields and what a surprise is worth ([`rules`]), and how the exchange as a whole looks ([`whole`]).
 
 pub mod admission;
+mod callers;
 mod endpoint;
 mod golden;
 mod novelty;
@@ -25,6 +26,8 @@ use serde::Serialize;
 
 pub use report::LearningReport;
 
+use crate::discovery::Correction;
+use crate::discovery::component_network::ComponentNetworkError;
 use crate::fit::FitError;
 
 /// Fewest admitted exchanges from which anything can be learned.
@@ -44,6 +47,8 @@ pub struct LearningSettings {
     pub hash_key_id: String,
     /// Time of the training, milliseconds since the Unix epoch; part of the manifest.
     pub now_ms: i64,
+    /// What people decided about templates.
+    pub corrections: Vec<Correction>,
 }
 
 /// When something new becomes normal: `callers` established callers used it successfully over `windows` windows.
@@ -64,6 +69,7 @@ impl Default for LearningSettings {
             caller_share_max: 0.05,
             hash_key_id: String::new(),
             now_ms: 0,
+            corrections: Vec::new(),
         }
     }
 }
@@ -98,6 +104,8 @@ pub enum LearningError {
     Cancelled,
     #[error("the records carry no features")]
     NoFeatures,
+    #[error(transparent)]
+    Components(#[from] ComponentNetworkError),
     #[error("the network could not be trained: {0}")]
     Fit(#[from] FitError),
     #[error("the bundle does not hold together: {0}")]
@@ -128,7 +136,7 @@ pub fn learn(
 
     step(progress, Progress::Routes { records: admission.learned.len() })?;
     let support = admission.support(settings);
-    let routes = routes::learn_routes(&admission.learned, parent, &support);
+    let routes = routes::learn_routes(&admission.learned, parent, &support, &settings.corrections)?;
     if routes.endpoints.is_empty() {
         return Err(LearningError::NoEndpoint { callers: support.callers });
     }

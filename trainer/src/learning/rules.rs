@@ -17,6 +17,7 @@ use apiward_detector::verdict::{DetectorKind, FindingKind};
 use serde::Serialize;
 
 use super::admission::{SupportCounter, SupportNeeded, is_flagged, succeeded};
+use super::callers::{admitted_kinds, has_caller_news, is_caller_news};
 use super::endpoint::{EndpointLearner, FieldKey};
 use super::novelty::NoveltyCounter;
 use super::report::wilson;
@@ -71,11 +72,13 @@ pub fn learn_rules(
     progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
 ) -> Result<LearnedRules, LearningError> {
     let admitted = admitted_fields(routes, located, parent, needed);
+    let admitted_kinds = admitted_kinds(routes, located, parent, needed);
     let mut learners: Vec<EndpointLearner> =
         routes.endpoints.iter().map(|_| EndpointLearner::new(EndpointProfile::default())).collect();
     let labels: Vec<String> = routes.endpoints.iter().map(|endpoint| endpoint.label()).collect();
     let warm_up = (located.len() as f64 * WARM_UP_SHARE) as usize;
     let mut unknown_route = NoveltyCounter::default();
+    let mut unknown_caller_kind = NoveltyCounter::default();
     let mut vocabulary = VocabularyLearner::default();
     let mut judged: Vec<Judged> = Vec::new();
     let mut exposure = Exposure::default();
@@ -88,6 +91,8 @@ pub fn learn_rules(
         let learner = &mut learners[place.endpoint];
         let observation = &place.record.observation;
         let id = routes.endpoints[place.endpoint].id;
+        // Sessions end at all endpoints alike, also at one that has not seen it yet.
+        learner.profile.unknown_caller_kind = learner.unknown_caller_kind.novelty().max(unknown_caller_kind.novelty());
         let is_first = learner.profile.exchanges == 0;
         let odd = if is_first {
             Vec::new()
@@ -109,7 +114,11 @@ pub fn learn_rules(
         if counts {
             exchanges += 1;
             exposure.count(&learner.profile, observation, unknown_route.novelty());
-            let mut odd: Vec<Odd> = odd.iter().filter(|odd| is_normal(odd, is_admitted)).cloned().collect();
+            let of_normal_use = |odd: &&Odd| match odd.kind {
+                FindingKind::CallerKind => is_caller_news(observation, &admitted_kinds[place.endpoint]),
+                _ => is_normal(odd, is_admitted),
+            };
+            let mut odd: Vec<Odd> = odd.iter().filter(of_normal_use).cloned().collect();
             if is_first {
                 odd.push(first_visit(unknown_route.novelty(), &labels[place.endpoint]));
             }
@@ -118,13 +127,19 @@ pub fn learn_rules(
             }
         }
         unknown_route.count(is_first);
+        if learner.profile.tells_callers() {
+            unknown_caller_kind.count(has_caller_news(observation, &odd, &admitted_kinds[place.endpoint]));
+        }
         observation.fields.iter().for_each(|field| vocabulary.learn(place.endpoint, field));
-        learner.learn(observation, &place.parameters, &odd, is_admitted);
+        learner.learn(observation, &place.parameters, &odd, is_admitted, &admitted_kinds[place.endpoint]);
     }
     calibration.unknown_route = unknown_route.novelty();
     calibration.exchanges = u32::try_from(exchanges).unwrap_or(u32::MAX);
     calibration.rates = finding_rates(&judged, &exposure);
     let alarms = calibrate(&judged, exchanges, settings.false_alarm_budget, calibration);
+    for learner in &mut learners {
+        learner.profile.unknown_caller_kind = learner.unknown_caller_kind.novelty().max(unknown_caller_kind.novelty());
+    }
     let profiles = learners.into_iter().map(|learner| learner.profile).collect();
     let vocabulary = vocabulary.finish();
     Ok(LearnedRules { profiles, vocabulary, figures: RuleFigures { exchanges, alarms } })
@@ -218,6 +233,9 @@ impl Exposure {
             exposed.insert((kind, profile.unknown_field));
         }
         exposed.insert((FindingKind::Status, profile.unknown_status));
+        if profile.tells_callers() && !observation.caller_kinds.is_empty() {
+            exposed.insert((FindingKind::CallerKind, profile.unknown_caller_kind));
+        }
         for kind in [
             FindingKind::UnknownEndpoint,
             FindingKind::UnknownMethod,

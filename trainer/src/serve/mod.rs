@@ -22,9 +22,11 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::auth::Tokens;
+use crate::endpoints;
 use crate::ingest::{self, IngestQueue};
 use crate::metrics::Metrics;
 use crate::models::Publisher;
+use crate::scope_graphs::ScopeGraphs;
 use crate::storage::{Database, cluster::PrivateCluster};
 use crate::training_runs::{schedule, worker};
 
@@ -46,6 +48,7 @@ pub struct Service {
     pub metrics: Metrics,
     pub ingest: IngestQueue,
     pub publisher: Arc<Publisher>,
+    pub scope_graphs: ScopeGraphs,
     pub settings: Arc<Settings>,
     /// Wakes the worker when a run was queued here.
     pub runs_waiting: Arc<Notify>,
@@ -108,7 +111,10 @@ impl Running {
         look_after(&pool, &settings, &metrics, time::OffsetDateTime::now_utc()).await.context("prepare the store")?;
         let (ingest, writer) = ingest::queue(args.ingest_queue_batches as usize, pool.clone(), metrics.clone());
         let runs_waiting = Arc::new(Notify::new());
-        let service = Service { pool, tokens, metrics, ingest, publisher, settings, runs_waiting, stopping };
+        let window_ms = settings.learning.promotion.window_ms;
+        let scope_graphs = ScopeGraphs::new(pool.clone(), metrics.clone(), window_ms, stopping.clone());
+        let service =
+            Service { pool, tokens, metrics, ingest, publisher, scope_graphs, settings, runs_waiting, stopping };
 
         let listener = TcpListener::bind(args.listen).await.with_context(|| format!("listen on {}", args.listen))?;
         let address = listener.local_addr()?;
@@ -118,6 +124,7 @@ impl Running {
         tasks.spawn(worker::run(service.clone()));
         tasks.spawn(schedule::run(service.clone()));
         tasks.spawn(maintenance::run(service.clone()));
+        tasks.spawn(endpoints::schedule::run(service.clone()));
         tasks.close();
         tracing::info!(%address, public_key = service.publisher.public_key(), "the trainer listens");
         Ok(Self { address, service, server, writer, tasks, cluster })

@@ -9,6 +9,7 @@ use apiward_detector::bundle::SecretKey;
 use clap::{Args, ValueEnum};
 
 use crate::auth::{Role, Tokens};
+use crate::discovery::inventory::StateSettings;
 use crate::learning::{LearningSettings, Promotion};
 use crate::secret::{random_hex, write_secret_file};
 use crate::signing::{create_key, read_key};
@@ -86,6 +87,14 @@ pub struct ServeArgs {
     #[arg(long, env = "APIWARD_RETENTION_DAYS", default_value_t = 14, value_parser = clap::value_parser!(u32).range(1..=3650))]
     pub retention_days: u32,
 
+    /// Days for which a discovered endpoint is called new
+    #[arg(long, env = "APIWARD_ENDPOINT_NEW_DAYS", default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..=3650))]
+    pub endpoint_new_days: u32,
+
+    /// Days without traffic after which a discovered endpoint is called stale
+    #[arg(long, env = "APIWARD_ENDPOINT_STALE_DAYS", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=3650))]
+    pub endpoint_stale_days: u32,
+
     /// Most captured exchanges that are kept per scope
     #[arg(long, env = "APIWARD_CAPTURES_MAX", default_value_t = 10_000)]
     pub captures_max: u32,
@@ -113,6 +122,7 @@ pub struct Interval(pub Option<Duration>);
 
 /// Shortest train interval.
 const INTERVAL_MIN: Duration = Duration::from_secs(1);
+pub const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
 /// What the running service goes by.
 #[derive(Debug, Clone)]
@@ -125,6 +135,7 @@ pub struct Settings {
     pub false_alarm_budget: f64,
     pub retention_days: u32,
     pub captures_max: u32,
+    pub endpoint_states: StateSettings,
     pub learning: LearningSettings,
 }
 
@@ -200,6 +211,10 @@ impl ServeArgs {
             false_alarm_budget: self.false_alarm_budget,
             retention_days: self.retention_days,
             captures_max: self.captures_max,
+            endpoint_states: StateSettings {
+                new_for_ms: i64::from(self.endpoint_new_days) * DAY_MS,
+                stale_after_ms: i64::from(self.endpoint_stale_days) * DAY_MS,
+            },
             learning: self.learning(),
         }
     }

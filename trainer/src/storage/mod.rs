@@ -3,6 +3,7 @@
 pub mod cluster;
 mod copy;
 mod lock;
+pub mod new_records;
 pub mod partitions;
 pub mod records;
 

@@ -1,11 +1,13 @@
 //! Recorded traffic: files (plain or gzip) and standard input, read exchange by exchange.
 //!
-//! [`open`] gives the bytes, [`Format`] takes them apart. A line that cannot be read is an [`Entry::Bad`] with its number
-//! and reason, never the end of the file; only a failing disk or a broken gzip stream ends it early.
+//! [`open`] gives the bytes, [`Format`] takes them apart. An entry that cannot be read is an [`Entry::Bad`] with its place
+//! and reason, never the end of the file; only a failing disk, a broken gzip stream or a document cut short ends it early.
 
 pub mod format;
 mod lines;
 mod source;
+
+use std::fmt;
 
 use apiward_detector::exchange::Exchange;
 
@@ -16,7 +18,7 @@ pub use source::{Progress, STANDARD_INPUT, Source, open};
 /// An exchange as recorded, with what is said of it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Labelled {
-    /// Position in its file: the number of its line, from 0, whether or not earlier lines could be read.
+    /// Position in its file: the number of its line or entry, from 0, whether or not earlier ones could be read.
     pub index: u64,
     pub exchange: Exchange,
     /// `normal`, `attack` or the attack's name. Never a feature: it serves evaluation.
@@ -27,16 +29,32 @@ pub struct Labelled {
 #[derive(Debug)]
 pub enum Entry {
     Exchange(Box<Labelled>),
-    Bad(BadLine),
+    Bad(BadEntry),
 }
 
-/// Why one line is skipped.
+/// Why one entry is skipped.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BadLine {
-    /// Number of the line, from 1, as editors count.
-    pub number: u64,
+pub struct BadEntry {
+    pub place: Place,
     /// One lower-case sentence.
     pub reason: String,
+}
+
+/// Where in a file something is, counted from 1, as editors count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    Line(u64),
+    /// Of the list that a document holds.
+    Entry(u64),
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Place::Line(number) => write!(formatter, "line {number}"),
+            Place::Entry(number) => write!(formatter, "entry {number}"),
+        }
+    }
 }
 
 /// What ends the reading of a file.
@@ -44,6 +62,10 @@ pub struct BadLine {
 pub enum TrafficError {
     #[error("{name} cannot be opened")]
     Open { name: String, source: std::io::Error },
-    #[error("{name} cannot be read past line {line}: it may be damaged or cut short")]
-    Read { name: String, line: u64, source: std::io::Error },
+    #[error("{name} cannot be read past {place}: it may be damaged or cut short")]
+    Read { name: String, place: Place, source: std::io::Error },
+    #[error("the format of {name} is not recognised: name it with --format, if it is one that apiward reads")]
+    Unrecognised { name: String },
+    #[error("{name} is no HTTP Archive: it has no list `log.entries`")]
+    NoArchive { name: String },
 }

@@ -11,6 +11,7 @@ use sqlx::PgPool;
 use time::OffsetDateTime;
 use tokio::sync::watch;
 
+use crate::endpoints::corrections;
 use crate::learning::{self, LearnedModel, LearningError, LearningSettings};
 use crate::models::{self, Cause, Publication, registry};
 use crate::serve::Service;
@@ -141,6 +142,7 @@ async fn learn(
         scope: claim.scope.clone(),
         hash_key_id: latest.hash_key_id,
         now_ms: i64::try_from(now_ms).context("the clock is far off")?,
+        corrections: corrections::of_scope(&service.pool, &claim.scope).await.context("load the corrections")?,
         ..service.settings.learning.clone()
     };
     let stop = Arc::clone(&alive.stop);

@@ -8,6 +8,7 @@ mod keys;
 mod offline;
 mod openapi;
 mod program;
+mod recorded_traffic;
 mod service;
 mod shop_traffic;
 mod usage;

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::program::{Finished, apiward, run, run_with_input};
-use crate::shop_traffic::{attacks, lines, normal, write_gzip};
+use crate::shop_traffic::{attacks, lines, normal, privileges, with_roles, write_gzip};
 
 const NORMALS: usize = 800;
 const ATTACKS_OF_EACH: usize = 10;
@@ -70,6 +70,25 @@ fn a_model_from_files_flags_attacks_and_leaves_fresh_normals_alone() {
     assert!(number(&report, "/false_positive_rate") <= 0.01, "{report:#}");
     assert!(number(&report, "/roc_auc") >= 0.99, "{report:#}");
     assert!(number(&report, "/pr_auc") >= 0.95, "{report:#}");
+}
+
+#[test]
+fn a_caller_of_a_kind_that_never_uses_an_endpoint_is_flagged_and_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    write_gzip(&path("train.jsonl.gz"), &lines(&with_roles(1, 3000)));
+    train(&path("train.jsonl.gz"), &path("model.bundle"), &[]).succeeded();
+    let honest = with_roles(2, 1000);
+    std::fs::write(path("dev.jsonl"), lines(&[honest.clone(), privileges(10)].concat())).unwrap();
+    let verdicts = score(&path("dev.jsonl"), &path("model.bundle")).succeeded().json_lines();
+    let (honest_verdicts, privileged) = verdicts.split_at(honest.len());
+    for (number, verdict) in privileged.iter().enumerate() {
+        let who = ["role:customer never calls", "anonymous callers never call"][number % 2];
+        assert_eq!(verdict["verdict"], "anomalous", "{verdict}");
+        assert_eq!(verdict["reasons"][0], json!(format!("{who} GET /admin/users/{{id}}, only role:admin")));
+    }
+    let false_alarms = honest_verdicts.iter().filter(|verdict| verdict["verdict"] == "anomalous").count();
+    assert!(false_alarms <= 3, "{false_alarms} of {} honest exchanges", honest.len());
 }
 
 #[test]
@@ -153,7 +172,9 @@ fn a_file_without_an_exchange_is_an_error() {
         score(&file, &TRAINED.path("model.bundle")).failed(1, said);
     };
     check(b"", "is empty");
-    check(b"not json\nat all\n", "has no line that is an exchange");
+    check(b"not traffic\nat all\n", "is not recognised");
+    check(b"{\"verb\":\"GET\"}\n", "has no exchange that can be read");
+    check(b"{\n  \"openapi\": \"3.1.0\"\n}\n", "is no HTTP Archive");
     check(&[0x1f, 0x8b, 8, 0], "cannot be");
     score(&folder.path().join("absent"), &TRAINED.path("model.bundle")).failed(1, "cannot be opened");
 }

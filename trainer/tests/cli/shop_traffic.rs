@@ -48,6 +48,49 @@ pub fn attacks(of_each: usize) -> Vec<Value> {
         .collect()
 }
 
+/// Exchanges of customers and, one in ten, of administrators with their own pages, which refuse nobody; now and then a customer whose
+/// session is over is turned away.
+pub fn with_roles(seed: u64, count: usize) -> Vec<Value> {
+    let mut random = StdRng::seed_from_u64(seed);
+    (0..count)
+        .map(|_| {
+            let is_admin = random.random_bool(0.1);
+            let caller: u32 = if is_admin { random.random_range(0..4) } else { random.random_range(10..90) };
+            let number: u32 = random.random_range(100..1000);
+            let path = match (is_admin, random.random_range(0..2)) {
+                (true, 0) => "/admin/users".to_owned(),
+                (true, _) => format!("/admin/users/{number}"),
+                (false, 0) => "/api/orders".to_owned(),
+                (false, _) => format!("/api/orders/{number}"),
+            };
+            if !is_admin && random.random_bool(0.02) {
+                return of_caller(exchange("GET", &path, None, 401), caller, &[]);
+            }
+            of_caller(
+                exchange("GET", &path, None, 200),
+                caller,
+                &[if is_admin { "role:admin" } else { "role:customer" }],
+            )
+        })
+        .collect()
+}
+
+/// Requests of administrators, sent by a customer and by nobody in particular.
+pub fn privileges(of_each: u32) -> Vec<Value> {
+    (0..of_each)
+        .flat_map(|number| {
+            let page = || labelled(exchange("GET", &format!("/admin/users/{}", 300 + number), None, 200), "privilege");
+            [of_caller(page(), 95, &["role:customer"]), of_caller(page(), 95, &[])]
+        })
+        .collect()
+}
+
+fn of_caller(mut exchange: Value, caller: u32, kinds: &[&str]) -> Value {
+    exchange["address"] = json!(format!("10.1.{caller}.7"));
+    exchange["caller_kinds"] = json!(kinds);
+    exchange
+}
+
 fn exchange(method: &str, path: &str, body: Option<&Value>, status: u16) -> Value {
     let mut exchange = json!({
         "host": HOST, "method": method, "path": path, "status": status, "label": "normal",

@@ -1,6 +1,7 @@
 //! Attackers: customers with a valid login who try what honest customers never do.
 
 mod oversized;
+mod privilege;
 mod probing;
 mod tampering;
 mod typing;
@@ -40,10 +41,12 @@ pub enum AttackKind {
     OutsizedResponse,
     /// A forgotten endpoint that exists and answers 200.
     HiddenEndpoint,
+    /// What administrators send, sent by a customer (broken function-level authorisation); most of it is answered.
+    Privilege,
 }
 
 impl AttackKind {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::UnknownParameter,
         Self::TamperedValue,
         Self::UnknownPath,
@@ -52,6 +55,7 @@ impl AttackKind {
         Self::OversizedBody,
         Self::OutsizedResponse,
         Self::HiddenEndpoint,
+        Self::Privilege,
     ];
 
     /// The label in exchange JSONL.
@@ -65,6 +69,7 @@ impl AttackKind {
             Self::OversizedBody => "oversized_body",
             Self::OutsizedResponse => "outsized_response",
             Self::HiddenEndpoint => "hidden_endpoint",
+            Self::Privilege => "privilege",
         }
     }
 
@@ -79,6 +84,7 @@ impl AttackKind {
             Self::OversizedBody => "oversized body",
             Self::OutsizedResponse => "outsized response",
             Self::HiddenEndpoint => "hidden endpoint",
+            Self::Privilege => "privilege of others",
         }
     }
 
@@ -171,6 +177,7 @@ fn draft(kind: AttackKind, target: &Target, rng: &mut ChaCha8Rng) -> Draft {
         AttackKind::OversizedBody => oversized::oversized_body(target, rng),
         AttackKind::OutsizedResponse => oversized::outsized_response(rng),
         AttackKind::HiddenEndpoint => probing::hidden_endpoint(rng),
+        AttackKind::Privilege => privilege::privilege(rng),
     }
 }
 

@@ -6,8 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::discovery::limits;
 
-/// A caller with more failures than this share of its requests does not count as one that uses an API.
-const FAILED_SHARE_MAX: f64 = 0.5;
+/// A caller with more failures than this number and this share of its requests does not count as one that uses an API.
+const FAILED_MIN: u32 = 5;
+const FAILED_SHARE_MAX: f64 = 0.25;
 
 /// Successes and failures per caller.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,7 +28,8 @@ impl Conducts {
     /// Whether the caller's requests mostly succeed, as far as is known.
     pub fn is_established(&self, caller: u64) -> bool {
         self.0.get(&caller).is_none_or(|(successes, failures)| {
-            f64::from(*failures) <= FAILED_SHARE_MAX * f64::from(*successes + *failures)
+            *failures < FAILED_MIN
+                || f64::from(*failures) <= FAILED_SHARE_MAX * (f64::from(*successes) + f64::from(*failures))
         })
     }
 }

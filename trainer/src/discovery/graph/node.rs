@@ -148,7 +148,8 @@ impl Node {
     }
 }
 
-/// The component's text, if it can be a literal.
+/// The component's text, if it can be a literal: `100.xml` passes as a word of its own and is none.
 fn word_of(component: &PathComponent) -> Option<&str> {
-    component.word.as_deref().filter(|_| !component.shape.value_type.is_clearly_parameter())
+    let has_identifier = component.parts.iter().any(|part| part.value_type.is_clearly_parameter());
+    component.word.as_deref().filter(|_| !has_identifier && !component.shape.value_type.is_clearly_parameter())
 }

@@ -26,8 +26,39 @@ impl Default for Evidence {
 pub enum Symbol<'g> {
     /// The path ends with a call of this method.
     Call(&'g str),
+    /// A literal that follows several of the components that are compared.
     Word(&'g str),
+    /// A word that follows only few of them, by how it is written.
+    Unshared(Spelling),
     Value,
+    /// A literal after a value.
+    BelowValue(&'g str),
+}
+
+/// How a word is written, as far as values of one parameter are often written alike.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Spelling {
+    /// Lower case without digits, of one or several parts.
+    Plain,
+    /// `API_KEY`
+    Capitals,
+    /// `postMessage`
+    MixedCase,
+    /// `web-1`
+    WithDigits,
+}
+
+impl Spelling {
+    fn of(word: &str) -> Self {
+        let has_upper = word.bytes().any(|byte| byte.is_ascii_uppercase());
+        let has_lower = word.bytes().any(|byte| byte.is_ascii_lowercase());
+        match () {
+            () if word.bytes().any(|byte| byte.is_ascii_digit()) => Self::WithDigits,
+            () if has_upper && has_lower => Self::MixedCase,
+            () if has_upper => Self::Capitals,
+            () => Self::Plain,
+        }
+    }
 }
 
 /// How often each symbol follows; the same one several times says little more than once.
@@ -35,6 +66,8 @@ pub type Following<'g> = BTreeMap<Symbol<'g>, f64>;
 
 /// Most that one symbol counts for one component.
 const REPEATS_MAX: f64 = 2.0;
+/// Most that different words of one spelling count for one component.
+const UNSHARED_MAX: f64 = 6.0;
 /// Most observations that a group's distribution rests on: no two values are used in quite the same way.
 const GROUP_WEIGHT_MAX: f64 = 60.0;
 /// Concentration of the prior over what follows.
@@ -42,37 +75,164 @@ const CONCENTRATION: f64 = 2.0;
 /// The evidence of what follows is cut at ± this.
 const FOLLOWING_MAX: f64 = 10.0;
 
-pub fn following<'g>(nodes: &[&'g Node], words: &WordOdds) -> Following<'g> {
+/// Words that follow the components of one place, with how many of these they follow.
+#[derive(Debug, Default)]
+pub struct Followers<'g> {
+    counts: BTreeMap<&'g str, usize>,
+    components: usize,
+    shared_min: usize,
+}
+
+const COMMON_MIN: usize = 5;
+const COMMON_SHARE: f64 = 0.3;
+
+/// Share of the components at a place that a word has to follow to be a literal that they have in common.
+const SHARED_SHARE: f64 = 0.04;
+
+impl<'g> Followers<'g> {
+    pub fn of<'c>(components: impl ExactSizeIterator<Item = &'c Vec<&'g Node>>) -> Self
+    where
+        'g: 'c,
+    {
+        let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+        let all = components.len();
+        let shared_min = ((components.len() as f64 * SHARED_SHARE).ceil() as usize).max(2);
+        for nodes in components {
+            let words: std::collections::BTreeSet<&str> =
+                nodes.iter().flat_map(|node| node.words.keys()).map(String::as_str).collect();
+            for word in words {
+                *counts.entry(word).or_default() += 1;
+            }
+        }
+        Self { counts, components: all, shared_min }
+    }
+
+    /// Follows so many that it is a literal whatever it looks like.
+    fn is_common(&self, word: &str) -> bool {
+        let count = self.counts.get(word).copied().unwrap_or(0);
+        count >= COMMON_MIN && count as f64 >= COMMON_SHARE * self.components as f64
+    }
+
+    fn is_shared(&self, word: &str) -> bool {
+        self.counts.get(word).is_some_and(|count| *count >= self.shared_min)
+    }
+}
+
+fn below_value<'g>(value: &'g Node, words: &WordOdds, counts: &mut Following<'g>) {
+    for (word, child) in value.words.iter().filter(|(word, _)| words.of(word) < BELOW_ODDS_MAX) {
+        *counts.entry(Symbol::BelowValue(word)).or_default() += child.support.visits as f64;
+    }
+}
+
+/// What comes after a value is a value too, unless it looks quite like a literal.
+const BELOW_ODDS_MAX: f32 = -1.5;
+
+/// Children of a component that are so many, and so many of them values, that a word among them is hardly a literal unless it
+/// is a busy one.
+struct Crowd {
+    visits: u64,
+    is_crowd: bool,
+}
+
+const CROWD_MIN: usize = 16;
+const CROWD_VALUES_SHARE: f64 = 0.4;
+const CROWD_BUSY_SHARE: f64 = 0.05;
+
+impl Crowd {
+    fn of(nodes: &[&Node], words: &WordOdds) -> Self {
+        let mut different: BTreeMap<&str, u64> = BTreeMap::new();
+        let mut typed = 0;
+        let mut visits = 0;
+        for node in nodes {
+            for (word, child) in &node.words {
+                *different.entry(word).or_default() += child.support.visits;
+                visits += child.support.visits;
+            }
+            for child in node.values.values() {
+                typed += child.values_seen.distinct.len();
+                visits += child.support.visits;
+            }
+        }
+        let rare = |word: &str, of_word: u64| words.of(word) > 0.0 || of_word < 3;
+        let values = typed + different.iter().filter(|(word, of_word)| rare(word, **of_word)).count();
+        let all = typed + different.len();
+        Self { visits, is_crowd: all >= CROWD_MIN && values as f64 >= CROWD_VALUES_SHARE * all as f64 }
+    }
+
+    fn hides(&self, child: &Node) -> bool {
+        self.is_crowd && (child.support.visits as f64) < CROWD_BUSY_SHARE * self.visits as f64
+    }
+}
+
+pub fn following<'g>(nodes: &[&'g Node], words: &WordOdds, followers: &Followers<'g>) -> Following<'g> {
     let mut counts: Following<'g> = BTreeMap::new();
+    let mut unshared: BTreeMap<Spelling, usize> = BTreeMap::new();
+    let crowd = Crowd::of(nodes, words);
     for node in nodes {
         for ((method, _), call) in &node.calls {
             *counts.entry(Symbol::Call(method)).or_default() += call.support.visits as f64;
         }
         for (word, child) in &node.words {
-            let symbol = if words.of(word) > 0.0 { Symbol::Value } else { Symbol::Word(word) };
+            let symbol = match () {
+                () if crowd.hides(child) => Symbol::Value,
+                () if followers.is_common(word) => Symbol::Word(word),
+                () if words.of(word) > 0.0 => Symbol::Value,
+                () if followers.is_shared(word) => Symbol::Word(word),
+                () => {
+                    *unshared.entry(Spelling::of(word)).or_default() += 1;
+                    continue;
+                }
+            };
             *counts.entry(symbol).or_default() += child.support.visits as f64;
+            if symbol == Symbol::Value {
+                below_value(child, words, &mut counts);
+            }
         }
         for child in node.values.values() {
             *counts.entry(Symbol::Value).or_default() += child.support.visits as f64;
+            below_value(child, words, &mut counts);
         }
     }
     counts.values_mut().for_each(|count| *count = count.min(REPEATS_MAX));
+    for (spelling, different) in unshared {
+        counts.insert(Symbol::Unshared(spelling), (different as f64).min(UNSHARED_MAX));
+    }
     counts
 }
 
-/// ln of how much likelier it is that what follows comes from the group's distribution than from one of its own
-/// (Dirichlet-multinomial), cut at ±[`FOLLOWING_MAX`]. `group` is the sum over its other members.
-pub fn same_distribution(own: &Following<'_>, group: &Following<'_>, words: &WordOdds) -> f64 {
-    let total: f64 = group.values().sum();
-    if total <= 0.0 {
+/// ln of how much likelier it is that what follows comes from the distribution of a group of `members` than from one of its
+/// own (Dirichlet-multinomial), cut at −[`FOLLOWING_MAX`]. `group` is the sum over its other members.
+///
+/// Every collection is followed by calls and values; that these follow here as well says nothing, only that they do not.
+pub fn same_distribution(own: &Following<'_>, group: &Following<'_>, members: usize, words: &WordOdds) -> f64 {
+    let together = likelier_in_group(own, group, words);
+    let of_literals = likelier_in_group(&special(own), &special(group), words);
+    // Few members are too few to know what they have in common.
+    let most = (3.0 * (1.0 + members as f64).ln()).min(FOLLOWING_MAX);
+    together.min(of_literals.max(0.0)).clamp(-FOLLOWING_MAX, most)
+}
+
+/// What does not follow everywhere.
+fn special<'g>(following: &Following<'g>) -> Following<'g> {
+    let is_special = |symbol: &Symbol<'_>| match symbol {
+        Symbol::Word(_) | Symbol::BelowValue(_) => true,
+        Symbol::Unshared(spelling) => *spelling != Spelling::Plain,
+        Symbol::Call(_) | Symbol::Value => false,
+    };
+    following.iter().filter(|(symbol, _)| is_special(symbol)).map(|(symbol, count)| (*symbol, *count)).collect()
+}
+
+fn likelier_in_group(own: &Following<'_>, group: &Following<'_>, words: &WordOdds) -> f64 {
+    if own.is_empty() {
         return 0.0;
     }
-    let shrink = (GROUP_WEIGHT_MAX / total).min(1.0);
-    let in_group =
-        |symbol: &Symbol<'_>| prior_share(symbol, words) + group.get(symbol).copied().unwrap_or(0.0) * shrink;
+    let total: f64 = group.values().sum();
+    let shrink = if total > 0.0 { (GROUP_WEIGHT_MAX / total).min(1.0) } else { 0.0 };
+    let in_group = |symbol: &Symbol<'_>| {
+        CONCENTRATION * prior_share(symbol, words) + group.get(symbol).copied().unwrap_or(0.0) * shrink
+    };
     let alone = |symbol: &Symbol<'_>| CONCENTRATION * prior_share(symbol, words);
-    let from_group = log_marginal(own, in_group, 1.0 + total * shrink);
-    (from_group - log_marginal(own, alone, CONCENTRATION)).clamp(-FOLLOWING_MAX, FOLLOWING_MAX)
+    log_marginal(own, in_group, CONCENTRATION + total * shrink) - log_marginal(own, alone, CONCENTRATION)
 }
 
 fn log_marginal(counts: &Following<'_>, weight: impl Fn(&Symbol<'_>) -> f64, total: f64) -> f64 {
@@ -94,7 +254,8 @@ fn prior_share(symbol: &Symbol<'_>, words: &WordOdds) -> f64 {
     match symbol {
         Symbol::Call("GET") => 0.3,
         Symbol::Call(_) => 0.1,
-        Symbol::Value => 0.15,
-        Symbol::Word(_) => 0.25 / (words.len() as f64).max(30.0),
+        Symbol::Value | Symbol::Unshared(Spelling::Plain) => 0.15,
+        Symbol::Unshared(_) => 0.03,
+        Symbol::Word(_) | Symbol::BelowValue(_) => 0.25 / (words.len() as f64).max(30.0),
     }
 }

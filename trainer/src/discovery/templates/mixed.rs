@@ -7,6 +7,7 @@ use apiward_detector::route::{MixedComponent, MixedPart, MixedPartKind};
 
 use crate::discovery::graph::{Conducts, Node, VALUE};
 
+use super::mixed_words::is_extension;
 use super::parameter_name;
 use super::view::{established_callers, visits_of};
 
@@ -15,22 +16,55 @@ const FORM_CALLERS_MIN: usize = 2;
 /// Share of a group's visits in which a separator or a literal has to be the same.
 const CONSTANT_SHARE: f64 = 0.9;
 /// Forms that differ in one literal only, above which that literal is a value.
-const SIBLING_FORMS_MAX: usize = 4;
+pub const SIBLING_FORMS_MAX: usize = 12;
+/// Endings of one name up to which each of them is an endpoint of its own; with more the ending is a parameter.
+pub const REPRESENTATIONS_MAX: usize = 2;
+/// Share of visits with an ending below which it belongs to the value: some names have one, `node.js`.
+pub const REPRESENTATIONS_SHARE: f64 = 0.2;
 
 /// Components of one mixed form.
 pub struct MixedGroup<'g> {
-    parts: Vec<FormPart>,
+    pub parts: Vec<FormPart>,
     pub nodes: Vec<&'g Node>,
 }
 
 /// Separator, and a literal or nothing for a value.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct FormPart {
+pub struct FormPart {
     separator: String,
     literal: Option<String>,
 }
 
+impl FormPart {
+    pub fn literal(separator: &str, literal: &str) -> Self {
+        Self { separator: separator.to_owned(), literal: Some(literal.to_owned()) }
+    }
+
+    pub fn value(separator: &str) -> Self {
+        Self { separator: separator.to_owned(), literal: None }
+    }
+}
+
+/// Groups of the same form put together.
+fn joined(groups: Vec<MixedGroup<'_>>) -> Vec<MixedGroup<'_>> {
+    let mut by_form: BTreeMap<Vec<FormPart>, Vec<&Node>> = BTreeMap::new();
+    for group in groups {
+        by_form.entry(group.parts).or_default().extend(group.nodes);
+    }
+    by_form.into_iter().map(|(parts, nodes)| MixedGroup { parts, nodes }).collect()
+}
+
 impl MixedGroup<'_> {
+    /// Whether it is a value before one literal, and these parts end in it too: their value has punctuation in it.
+    fn ends_like(&self, parts: &[FormPart]) -> bool {
+        match &self.parts[..] {
+            [value, ending] => {
+                value.literal.is_none() && ending.literal.is_some() && parts.len() > 1 && parts.last() == Some(ending)
+            }
+            _ => false,
+        }
+    }
+
     /// The component for a route table. `parameters` is how many the template has before.
     pub fn component(&self, parameters: usize) -> MixedComponent {
         let mut template = String::new();
@@ -87,33 +121,86 @@ fn value_types() -> Vec<ValueType> {
 
 type Members<'g> = Vec<(Vec<FormPart>, Vec<&'g Node>)>;
 
-/// Parts the values of a node (by form, and words) into groups of one mixed form each, and the others.
+/// Parts the values of a node (by form, and words) into groups of one mixed form each, beside those that are known already, and
+/// the others.
 pub fn mixed_groups<'g>(
     values: BTreeMap<&'g str, Vec<&'g Node>>,
-    words: Vec<(&'g str, Vec<&'g Node>)>,
+    words: BTreeMap<&'g str, Vec<&'g Node>>,
+    known: Vec<MixedGroup<'g>>,
     conducts: &Conducts,
 ) -> (Vec<MixedGroup<'g>>, Vec<&'g Node>) {
     let mut members: Members<'g> = values.into_iter().map(|(form, nodes)| (parts_of_form(form), nodes)).collect();
     members.extend(words.into_iter().map(|(word, nodes)| (parts_of_word(word), nodes)));
     let (mut groups, rest) = by_common_separators(members);
-    let mut plain: Vec<&'g Node> = Vec::new();
+    groups.extend(known);
+    let mut plain: Members<'g> = Vec::new();
     let mut siblings: BTreeMap<Vec<String>, BTreeSet<Vec<FormPart>>> = BTreeMap::new();
     for (parts, _) in rest.iter().filter(|(parts, _)| is_mixed(parts)) {
-        let separators = parts.iter().map(|part| part.separator.clone()).collect();
-        siblings.entry(separators).or_default().insert(parts.clone());
+        siblings.entry(separators(parts)).or_default().insert(parts.clone());
     }
+    let all: u64 = rest.iter().map(|(_, nodes)| visits_of(nodes)).sum();
+    let with_extension: u64 =
+        rest.iter().filter(|(parts, _)| ends_in_extension(parts)).map(|(_, nodes)| visits_of(nodes)).sum();
+    // Where words have endings too, these are names of files.
+    let of_names: u64 = rest
+        .iter()
+        .filter(|(parts, _)| !is_mixed(parts) && has_extension(parts))
+        .map(|(_, nodes)| visits_of(nodes))
+        .sum();
+    let are_representations =
+        with_extension as f64 >= REPRESENTATIONS_SHARE * all as f64 && of_names * 5 < with_extension;
     for (parts, nodes) in rest {
-        let separators: Vec<String> = parts.iter().map(|part| part.separator.clone()).collect();
-        let few = siblings.get(&separators).is_some_and(|forms| forms.len() <= SIBLING_FORMS_MAX);
+        let forms = siblings.get(&separators(&parts)).map_or(0, BTreeSet::len);
         let distinct: usize = nodes.iter().map(|node| node.values_seen.distinct.len()).sum();
         let supported = established_callers(&nodes, conducts) >= FORM_CALLERS_MIN;
-        if is_mixed(&parts) && few && distinct > 1 && supported {
-            groups.push(MixedGroup { parts, nodes });
-        } else {
-            plain.extend(nodes);
+        match () {
+            // One thing in several representations.
+            () if !are_representations && ends_in_extension(&parts) => plain.push((parts, nodes)),
+            () if forms > REPRESENTATIONS_MAX && ends_in_extension(&parts) => {
+                let last = parts.len() - 1;
+                let open = parts.into_iter().enumerate().map(|(place, part)| match place {
+                    place if place == last => FormPart { literal: None, ..part },
+                    _ => part,
+                });
+                groups.push(MixedGroup { parts: open.collect(), nodes });
+            }
+            () if is_mixed(&parts)
+                && is_told_apart(&parts)
+                && forms <= SIBLING_FORMS_MAX
+                && distinct > 1
+                && supported =>
+            {
+                groups.push(MixedGroup { parts, nodes });
+            }
+            () => plain.push((parts, nodes)),
         }
     }
-    (groups, plain)
+    let mut groups = joined(groups);
+    let mut values = Vec::new();
+    for (parts, nodes) in plain {
+        match groups.iter_mut().find(|group| group.ends_like(&parts)) {
+            Some(group) => group.nodes.extend(nodes),
+            None => values.extend(nodes),
+        }
+    }
+    (groups, values)
+}
+
+fn separators(parts: &[FormPart]) -> Vec<String> {
+    parts.iter().map(|part| part.separator.clone()).collect()
+}
+
+/// A point alone tells nothing: names have one too.
+fn is_told_apart(parts: &[FormPart]) -> bool {
+    ends_in_extension(parts) || parts.iter().skip(1).any(|part| part.separator != ".")
+}
+
+fn ends_in_extension(parts: &[FormPart]) -> bool {
+    is_mixed(parts) && has_extension(parts)
+}
+
+fn has_extension(parts: &[FormPart]) -> bool {
+    parts.last().is_some_and(|last| last.separator == "." && last.literal.as_deref().is_some_and(is_extension))
 }
 
 fn is_mixed(parts: &[FormPart]) -> bool {
@@ -217,7 +304,7 @@ fn fits(parts: &[ReducedPart], form: &[FormPart]) -> bool {
 }
 
 fn parts_of_form(form: &str) -> Vec<FormPart> {
-    split(form)
+    parts_of(form)
         .into_iter()
         .map(|(separator, text)| FormPart {
             separator: separator.to_owned(),
@@ -227,14 +314,14 @@ fn parts_of_form(form: &str) -> Vec<FormPart> {
 }
 
 fn parts_of_word(word: &str) -> Vec<FormPart> {
-    split(word)
+    parts_of(word)
         .into_iter()
         .map(|(separator, text)| FormPart { separator: separator.to_owned(), literal: Some(text.to_owned()) })
         .collect()
 }
 
 /// Separators with what follows them.
-fn split(text: &str) -> Vec<(&str, &str)> {
+pub fn parts_of(text: &str) -> Vec<(&str, &str)> {
     let is_sign = |sign: char| sign.is_alphanumeric() || matches!(sign, '-' | '_' | '·');
     let mut parts = Vec::new();
     let mut rest = text;

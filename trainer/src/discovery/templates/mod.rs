@@ -4,8 +4,10 @@
 //! values is looked at together from then on, so that every decision rests on all the traffic that it is about.
 
 mod decision;
+mod enumerated;
 mod evidence;
 mod mixed;
+mod mixed_words;
 mod view;
 mod words;
 

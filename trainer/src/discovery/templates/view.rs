@@ -51,9 +51,12 @@ pub fn visits_of(nodes: &[&Node]) -> u64 {
     nodes.iter().map(|node| node.support.visits).sum()
 }
 
-/// Distinct callers of all nodes together whose requests mostly succeed.
+/// Distinct callers of all nodes together whose requests mostly succeed; beyond all bounds where no caller is named.
 pub fn established_callers(nodes: &[&Node], conducts: &Conducts) -> usize {
     let mut support = Support::default();
     nodes.iter().for_each(|node| support.merge(&node.support));
+    if support.callers().is_empty() {
+        return usize::MAX;
+    }
     support.callers().iter().filter(|caller| conducts.is_established(**caller)).count()
 }

@@ -68,7 +68,10 @@ impl WordOdds {
         gather(root, &mut words);
         let texts: Vec<&str> = words.into_iter().collect();
         let odds = judge.log_odds(&texts)?;
-        self.odds.extend(texts.into_iter().map(str::to_owned).zip(odds));
+        for (text, odds) in texts.into_iter().zip(odds) {
+            let least = if is_in_capitals(text) { CAPITALS_ODDS } else { f32::MIN };
+            self.odds.insert(text.to_owned(), odds.max(least));
+        }
         Ok(())
     }
 
@@ -82,9 +85,17 @@ impl WordOdds {
     }
 }
 
+/// Odds of `API_KEY`, `FR` and the like: variables, countries and currencies are written so, and hardly any API's paths.
+const CAPITALS_ODDS: f32 = 1.0;
+
+fn is_in_capitals(text: &str) -> bool {
+    text.len() > 1 && text.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_')
+}
+
 fn gather<'g>(node: &'g Node, words: &mut BTreeSet<&'g str>) {
     for (word, child) in &node.words {
         words.insert(word);
+        words.extend(super::mixed::parts_of(word).into_iter().map(|(_, part)| part).filter(|part| !part.is_empty()));
         gather(child, words);
     }
     node.values.values().for_each(|child| gather(child, words));

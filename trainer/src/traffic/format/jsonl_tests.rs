@@ -1,7 +1,11 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::traffic::Progress;
+use crate::traffic::format::line_entries::LineEntries;
+use crate::traffic::format::parts::BODY_BYTES_MAX;
+use crate::traffic::{Entry, Place, Progress, Source, TrafficError};
+use apiward_detector::exchange::{Request, Response};
+use apiward_detector::limits;
 
 fn read(line: &str) -> Result<(Exchange, Option<String>), String> {
     exchange_of_line(line.as_bytes())
@@ -17,7 +21,7 @@ fn entries(content: &[u8]) -> Vec<Result<Entry, TrafficError>> {
         reader: Box::new(std::io::Cursor::new(content.to_vec())),
         progress: Progress::default(),
     };
-    JsonLines::new(source).collect()
+    LineEntries::new(source, exchange_of_line).collect()
 }
 
 #[test]
@@ -114,6 +118,42 @@ fn bodies_come_as_text_or_base64_and_are_cut_at_the_limit() {
 }
 
 #[test]
+fn the_length_of_a_body_may_be_known_without_all_of_it() {
+    let check = |members: &str, expected: (usize, u64)| {
+        let request = exchange(&format!(r#"{{"method":"POST","path":"/",{members}}}"#)).request;
+        assert_eq!((request.body.len(), request.body_bytes), expected, "{members}");
+    };
+    check(r#""request_bytes":17"#, (0, 17));
+    check(r#""request_bytes":17,"request_body":"abc""#, (3, 17));
+    check(r#""request_bytes":1,"request_body":"abc""#, (3, 3));
+    check(r#""request_bytes":null,"request_body":"abc""#, (3, 3));
+}
+
+#[test]
+fn kinds_of_callers_are_given_or_read_from_the_token() {
+    let token = "Bearer e30.eyJyb2xlcyI6WyJhZG1pbiJdLCJzY29wZSI6ImEgYiJ9.c2ln";
+    let check = |members: &str, expected: &[&str]| {
+        let line = format!(r#"{{"method":"GET","path":"/","request_headers":{{"Authorization":"{token}"}}{members}}}"#);
+        assert_eq!(exchange(&line).caller.kinds, expected, "{members}");
+    };
+    check("", &["role:admin", "scope:a", "scope:b"]);
+    check(r#","caller_kinds":null"#, &["role:admin", "scope:a", "scope:b"]);
+    check(r#","caller_kinds":[]"#, &[]);
+    check(r#","caller_kinds":["certificate:spiffe://shop/cart"]"#, &["certificate:spiffe://shop/cart"]);
+    assert!(read(r#"{"method":"GET","path":"/","caller_kinds":"admin"}"#).is_err());
+}
+
+#[test]
+fn a_response_body_is_kept_up_to_the_limit_and_tells_its_length() {
+    let long = "x".repeat(limits::RESPONSE_BODY_BYTES_DEFAULT + 7);
+    let line = |more: &str| format!(r#"{{"method":"GET","path":"/","response_body":"{long}"{more}}}"#);
+    let response = exchange(&line("")).response.unwrap();
+    assert_eq!(response.body.len(), limits::RESPONSE_BODY_BYTES_DEFAULT);
+    assert_eq!(response.bytes, Some(long.len() as u64));
+    assert_eq!(exchange(&line(r#","response_bytes":9"#)).response.unwrap().bytes, Some(9));
+}
+
+#[test]
 fn a_bad_line_says_what_is_wrong() {
     let check = |line: &str, expected: &str| {
         let reason = read(line).unwrap_err();
@@ -143,10 +183,10 @@ fn indices_count_lines_and_bad_ones_do_not_end_the_file() {
         .into_iter()
         .map(|entry| match entry.unwrap() {
             Entry::Exchange(labelled) => Ok((labelled.index, labelled.exchange.request.target)),
-            Entry::Bad(bad) => Err(bad.number),
+            Entry::Bad(bad) => Err(bad.place),
         })
         .collect();
-    assert_eq!(read, vec![Ok((0, "/a".to_owned())), Err(3), Ok((3, "/b".to_owned()))]);
+    assert_eq!(read, vec![Ok((0, "/a".to_owned())), Err(Place::Line(3)), Ok((3, "/b".to_owned()))]);
 }
 
 /// Lines near the format: known members with values of all kinds.
@@ -154,6 +194,7 @@ fn near_lines() -> impl Strategy<Value = String> {
     let member = prop::sample::select(vec![
         "ts",
         "caller",
+        "caller_kinds",
         "address",
         "host",
         "method",
@@ -161,8 +202,10 @@ fn near_lines() -> impl Strategy<Value = String> {
         "request_headers",
         "request_body",
         "request_body_base64",
+        "request_bytes",
         "status",
         "response_headers",
+        "response_body",
         "response_bytes",
         "duration_us",
         "label",

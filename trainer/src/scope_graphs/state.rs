@@ -1,0 +1,158 @@
+//! A scope's graph as the store keeps it between runs of the trainer.
+
+use std::io::{self, Read, Write};
+
+use anyhow::Context as _;
+use flate2::Compression;
+use flate2::read::GzDecoder;
+use flate2::write::GzEncoder;
+use sqlx::PgPool;
+
+use crate::discovery::UrlGraph;
+
+/// Version of the format, which the types of the graph and of its summaries are: count it up when any of them changes.
+const STATE_VERSION: i16 = 1;
+/// Bytes of a graph before compression; a larger one is built again from the records after a restart.
+const STATE_BYTES_MAX: u64 = 512 * 1024 * 1024;
+/// Bytes of it compressed, well below what PostgreSQL takes for a value.
+const COMPRESSED_BYTES_MAX: usize = 256 * 1024 * 1024;
+
+/// A graph with how much of the store is in it.
+#[derive(Debug)]
+pub struct ScopeGraph {
+    pub graph: UrlGraph,
+    /// All records of transactions below this number are in it, and none of others.
+    pub watermark: u64,
+}
+
+impl ScopeGraph {
+    /// Without any record.
+    pub fn empty(window_ms: i64) -> Self {
+        Self { graph: UrlGraph::new(window_ms), watermark: 0 }
+    }
+
+    /// Nodes of all hosts.
+    pub fn nodes(&self) -> usize {
+        self.graph.hosts.values().map(|host| host.root.count_nodes()).sum()
+    }
+
+    /// Compressed MessagePack.
+    ///
+    /// # Errors
+    /// When it is larger than the store takes.
+    pub fn encode(&self) -> anyhow::Result<Vec<u8>> {
+        let limited = Limited { inner: GzEncoder::new(Vec::new(), Compression::fast()), room: STATE_BYTES_MAX };
+        let mut writer = io::BufWriter::with_capacity(64 * 1024, limited);
+        rmp_serde::encode::write(&mut writer, &self.graph).context("encode the graph")?;
+        let limited = writer.into_inner().map_err(io::IntoInnerError::into_error).context("compress the graph")?;
+        let bytes = limited.inner.finish().context("compress the graph")?;
+        anyhow::ensure!(bytes.len() <= COMPRESSED_BYTES_MAX, "the graph has {} bytes compressed", bytes.len());
+        Ok(bytes)
+    }
+
+    /// Reads what [`ScopeGraph::encode`] wrote.
+    ///
+    /// # Errors
+    /// When the bytes are broken or of another version.
+    pub fn decode(bytes: &[u8], watermark: u64) -> anyhow::Result<Self> {
+        let reader = io::BufReader::with_capacity(64 * 1024, GzDecoder::new(bytes).take(STATE_BYTES_MAX));
+        let graph = rmp_serde::from_read(reader).context("the stored graph cannot be read")?;
+        Ok(Self { graph, watermark })
+    }
+}
+
+/// What the store has of a scope.
+#[derive(Debug)]
+pub struct StoredGraph {
+    pub watermark: u64,
+    bytes: Vec<u8>,
+}
+
+impl StoredGraph {
+    /// # Errors
+    /// As [`ScopeGraph::decode`].
+    pub fn decode(&self) -> anyhow::Result<ScopeGraph> {
+        ScopeGraph::decode(&self.bytes, self.watermark)
+    }
+}
+
+/// The stored graph of a scope; `None` when there is none of this version.
+///
+/// # Errors
+/// When the database fails.
+pub async fn load(pool: &PgPool, scope: &str) -> sqlx::Result<Option<StoredGraph>> {
+    let row: Option<(i64, Vec<u8>)> =
+        sqlx::query_as("select watermark::text::bigint, graph from scope_graphs where scope = $1 and version = $2")
+            .bind(scope)
+            .bind(STATE_VERSION)
+            .fetch_optional(pool)
+            .await?;
+    Ok(row.map(|(watermark, bytes)| StoredGraph { watermark: watermark.cast_unsigned(), bytes }))
+}
+
+/// The stored graph's watermark; 0 when there is none of this version.
+///
+/// # Errors
+/// When the database fails.
+pub async fn watermark(pool: &PgPool, scope: &str) -> sqlx::Result<u64> {
+    let watermark: Option<i64> =
+        sqlx::query_scalar("select watermark::text::bigint from scope_graphs where scope = $1 and version = $2")
+            .bind(scope)
+            .bind(STATE_VERSION)
+            .fetch_optional(pool)
+            .await?;
+    Ok(watermark.map_or(0, i64::cast_unsigned))
+}
+
+/// Keeps an encoded graph unless there is one with more records. Of several trainers each has a copy of its own, and at the same
+/// watermark all copies are of the same records: so no lock is needed, and the newest one is the best for all.
+///
+/// # Errors
+/// When the database fails.
+pub async fn store(pool: &PgPool, scope: &str, watermark: u64, exchanges: u64, bytes: &[u8]) -> sqlx::Result<()> {
+    sqlx::query(
+        "insert into scope_graphs as stored (scope, version, watermark, records, graph)
+         values ($1, $2, $3::text::xid8, $4, $5)
+         on conflict (scope) do update set version = excluded.version, watermark = excluded.watermark,
+             records = excluded.records, graph = excluded.graph, written_at = now()
+         where stored.version <> excluded.version or stored.watermark < excluded.watermark",
+    )
+    .bind(scope)
+    .bind(STATE_VERSION)
+    .bind(watermark.to_string())
+    .bind(i64::try_from(exchanges).unwrap_or(i64::MAX))
+    .bind(bytes)
+    .execute(pool)
+    .await?;
+    Ok(())
+}
+
+/// Forgets the stored graph of a scope.
+///
+/// # Errors
+/// When the database fails.
+pub async fn forget(pool: &PgPool, scope: &str) -> sqlx::Result<()> {
+    sqlx::query("delete from scope_graphs where scope = $1").bind(scope).execute(pool).await?;
+    Ok(())
+}
+
+/// Fails once more than so many bytes are written.
+struct Limited<W> {
+    inner: W,
+    room: u64,
+}
+
+impl<W: Write> Write for Limited<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.inner.write(bytes)?;
+        self.room = self
+            .room
+            .checked_sub(written as u64)
+            .ok_or_else(|| io::Error::new(io::ErrorKind::FileTooLarge, "the graph is larger than the store takes"))?;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}
