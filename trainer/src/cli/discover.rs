@@ -87,7 +87,8 @@ pub fn run(args: &DiscoverArgs) -> anyhow::Result<()> {
     let graph = read_traffic(args)?;
     let found = discovered(args, &graph)?;
     let settings = StateSettings { new_for_ms: args.new_for, stale_after_ms: args.stale_after };
-    let inventory = Inventory::of(&found, &Timeframe::of_traffic(&found), &settings);
+    let mut inventory = Inventory::of(&found, &Timeframe::of_traffic(&found), &settings);
+    inventory.distrust_absent_credentials();
     let inventory = of_chosen_host(args, inventory)?;
     if inventory.endpoints.is_empty() && graph.with_callers && args.callers > 1 {
         eprintln!("no endpoint was used by {} callers with success; ask for fewer with --callers", args.callers);

@@ -80,7 +80,7 @@ fn drafts(number: usize) -> Vec<Draft> {
     let day = number * DAYS as usize / EXCHANGES;
     let user = json!({
         "id": id, "email": format!("u{number}@example.org"), "created": "2026-11-01T12:00:00Z", "score": 0.5,
-        "nickname": if number % 2 == 0 { json!(word) } else { Value::Null },
+        "nickname": if number.is_multiple_of(2) { json!(word) } else { Value::Null },
         "tags": [word], "address": { "street": "221B Baker Street, London", "zip": "10115" },
     });
     let mut drafts = vec![
@@ -94,12 +94,15 @@ fn drafts(number: usize) -> Vec<Draft> {
         )
         .header("authorization", JWT)
         .answer(200, json!([{ "id": id, "name": word }])),
-        Draft::new("GET", format!("/search?tag={word}&tag=x{}", if number % 4 == 0 { "&limit=10" } else { "" }))
-            .header("x-api-key", "k"),
+        Draft::new(
+            "GET",
+            format!("/search?tag={word}&tag=x{}", if number.is_multiple_of(4) { "&limit=10" } else { "" }),
+        )
+        .header("x-api-key", "k"),
         Draft::new("POST", "/users").header("authorization", JWT).answer(201, json!({ "id": id })).json(&json!({
             "name": word, "email": format!("u{number}@example.org"), "age": 20 + number,
             "items": [{ "note": word, "quantity": 1 + number % 3 }, { "quantity": 2 }],
-            "settings": { "dark": number % 2 == 0 }, "labels": { uuid.clone(): word },
+            "settings": { "dark": number.is_multiple_of(2) }, "labels": { uuid.clone(): word },
         })),
         Draft::new("DELETE", format!("/users/{id}")).header("authorization", "Basic YTpi").status(204),
         Draft::new("GET", format!("/reports/{id}.json")).header("x-api-key", "k").answer(200, json!({ "total": 1.5 })),

@@ -89,9 +89,7 @@ impl<'s> Found<'_, 's> {
         let endpoint = self.endpoint;
         let seen: Vec<&Parameter> =
             endpoint.parameters.iter().filter(|parameter| parameter.location == Location::Query).collect();
-        let declares_unnamed = self
-            .declared(ParameterPlace::Query)
-            .any(|parameter| parameter.is_deep_object || field_name(&parameter.name) != parameter.name);
+        let declares_unnamed = self.declared(ParameterPlace::Query).any(|parameter| self.is_of_many_names(parameter));
         for parameter in &seen {
             match self.declared(ParameterPlace::Query).find(|declared| declared.name == parameter.name) {
                 Some(declared) => self.compare_value(declared, parameter, DataLocation::Query),
@@ -113,6 +111,15 @@ impl<'s> Found<'_, 's> {
                 self.add(kind, place, &declared.name, "required".to_owned(), in_share(share));
             }
         }
+    }
+
+    /// Whether a declared parameter is sent under names that are not its own, or that are not told apart in traffic.
+    fn is_of_many_names(&self, parameter: &'s DeclaredParameter) -> bool {
+        let is_object = || {
+            let types = self.shapes.of_any(&[&parameter.schema]).types;
+            types.is_some_and(|types| types.contains("object"))
+        };
+        parameter.is_deep_object || field_name(&parameter.name) != parameter.name || is_object()
     }
 
     fn request_body(&mut self) {
@@ -223,7 +230,13 @@ impl<'s> Found<'_, 's> {
             let elsewhere = self.place_of(&name).filter(|_| direction == Direction::Request);
             match (kind, elsewhere) {
                 (MismatchKind::Undeclared, Some(elsewhere)) => {
-                    self.add(MismatchKind::Location, Some(place), &name, elsewhere.to_owned(), "here".to_owned());
+                    self.add(
+                        MismatchKind::Location,
+                        Some(place),
+                        &name,
+                        elsewhere.to_owned(),
+                        whereabouts(place).to_owned(),
+                    );
                 }
                 _ => self.add(kind, Some(place), &name, declared, seen),
             }
@@ -245,7 +258,7 @@ impl<'s> Found<'_, 's> {
     fn undeclared(&mut self, name: &str, place: DataLocation, schema: &Value) {
         match self.place_of(name) {
             Some(declared) => {
-                self.add(MismatchKind::Location, Some(place), name, declared.to_owned(), "here".to_owned());
+                self.add(MismatchKind::Location, Some(place), name, declared.to_owned(), whereabouts(place).to_owned());
             }
             None => self.add(MismatchKind::Undeclared, Some(place), name, String::new(), describe(schema)),
         }
@@ -256,8 +269,8 @@ impl<'s> Found<'_, 's> {
         let parameter = self.operation.parameters.iter().find(|parameter| parameter.name == name);
         if let Some(parameter) = parameter {
             return Some(match parameter.place {
-                ParameterPlace::Path => "in the path",
-                ParameterPlace::Query => "in the query",
+                ParameterPlace::Path => whereabouts(DataLocation::Path),
+                ParameterPlace::Query => whereabouts(DataLocation::Query),
                 ParameterPlace::Header => "in a header",
                 ParameterPlace::Cookie => "in a cookie",
             });
@@ -265,7 +278,8 @@ impl<'s> Found<'_, 's> {
         let contents = &self.operation.body.as_ref()?.contents;
         let (media_type, _) =
             contents.iter().find(|(_, schema)| self.shapes.of_any(&[schema]).properties.contains_key(name))?;
-        Some(if matches!(media_type.as_str(), FORM | MULTIPART) { "in the form" } else { "in the body" })
+        let is_form = matches!(media_type.as_str(), FORM | MULTIPART);
+        Some(whereabouts(if is_form { DataLocation::Form } else { DataLocation::Body }))
     }
 
     fn add(&mut self, kind: MismatchKind, location: Option<DataLocation>, name: &str, declared: String, seen: String) {
@@ -279,6 +293,16 @@ impl<'s> Found<'_, 's> {
             declared,
             seen,
         });
+    }
+}
+
+fn whereabouts(place: DataLocation) -> &'static str {
+    match place {
+        DataLocation::Path => "in the path",
+        DataLocation::Query => "in the query",
+        DataLocation::Form => "in the form",
+        DataLocation::Body => "in the body",
+        DataLocation::Response => "in the response",
     }
 }
 

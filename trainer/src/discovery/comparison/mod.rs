@@ -13,8 +13,8 @@ mod table;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use report::{
-    ComparedSpecification, Comparison, MatchedEndpoint, MatchedOperation, Mismatch, MismatchKind, ShadowEndpoint,
-    ShadowReason, UnusedOperation, ZombieOperation,
+    ComparedSpecification, Comparison, Deviation, MatchedEndpoint, MatchedOperation, Mismatch, MismatchKind,
+    ShadowEndpoint, ShadowReason, UnusedOperation, ZombieOperation,
 };
 pub use specification::{Specification, SpecificationError};
 

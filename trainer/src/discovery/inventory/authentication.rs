@@ -23,7 +23,7 @@ pub enum AuthenticationUse {
     Always,
     Sometimes,
     Never,
-    /// The traffic has no headers.
+    /// The traffic has no headers, or none that carry credentials.
     Unknown,
 }
 

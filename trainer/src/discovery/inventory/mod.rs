@@ -11,6 +11,8 @@ mod sensitive;
 mod state;
 mod values;
 
+use std::collections::BTreeSet;
+
 use apiward_detector::observation::CredentialKinds;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
@@ -100,6 +102,20 @@ impl Inventory {
             found.iter().map(|found| EndpointInventory::of(found, timeframe, settings)).collect();
         endpoints.sort_by(|one, next| one.order().cmp(&next.order()));
         Self { endpoints }
+    }
+
+    /// Takes back what is said of credentials where a host showed none at all: recordings mostly lack the headers that carry
+    /// them, and what was not recorded cannot be missed.
+    pub fn distrust_absent_credentials(&mut self) {
+        let telling: BTreeSet<String> = self
+            .endpoints
+            .iter()
+            .filter(|endpoint| !endpoint.authentication.credentials.is_empty())
+            .map(|endpoint| endpoint.host.clone())
+            .collect();
+        for endpoint in self.endpoints.iter_mut().filter(|endpoint| !telling.contains(&endpoint.host)) {
+            endpoint.authentication.usage = AuthenticationUse::Unknown;
+        }
     }
 
     /// Sorted, each once.

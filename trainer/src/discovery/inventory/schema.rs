@@ -269,3 +269,86 @@ fn observed(view: &ValueView<'_>) -> Map<String, Value> {
     }
     observed
 }
+
+#[cfg(test)]
+mod tests {
+    use apiward_detector::observation::SensitiveClasses;
+
+    use super::*;
+
+    type Types = BTreeMap<(ValueEncoding, ValueType), u64>;
+
+    const OBJECT: (ValueEncoding, ValueType) = (ValueEncoding::JsonObject, ValueType::Empty);
+    const LIST: (ValueEncoding, ValueType) = (ValueEncoding::JsonArray, ValueType::Empty);
+    const WORD: (ValueEncoding, ValueType) = (ValueEncoding::JsonString, ValueType::Word);
+    const INTEGER: (ValueEncoding, ValueType) = (ValueEncoding::JsonNumber, ValueType::Integer);
+
+    /// Checks the schema of fields that were seen so often, without its extensions.
+    #[track_caller]
+    fn check(fields: &[(&str, (ValueEncoding, ValueType), u64)], expected: Value) {
+        let mut types: BTreeMap<&str, Types> = BTreeMap::new();
+        for (name, seen, count) in fields {
+            types.entry(name).or_default().insert(*seen, *count);
+        }
+        let views = types
+            .iter()
+            .map(|(name, types)| (*name, ValueView { types, sensitive: SensitiveClasses::default(), summary: None }));
+        let mut schema = document_schema(views).unwrap();
+        without_extensions(&mut schema);
+        assert_eq!(schema, expected, "{fields:?}");
+    }
+
+    fn without_extensions(schema: &mut Value) {
+        if let Some(members) = schema.as_object_mut() {
+            members.retain(|name, _| !name.starts_with("x-"));
+            members.values_mut().for_each(without_extensions);
+        }
+    }
+
+    #[test]
+    fn dotted_names_become_nested_schemas() {
+        check(
+            &[
+                ("", OBJECT, 20),
+                ("items", LIST, 20),
+                ("items[]", OBJECT, 60),
+                ("items[].id", INTEGER, 60),
+                ("items[].note", WORD, 30),
+            ],
+            json!({ "type": "object", "required": ["items"], "properties": { "items": { "type": "array", "items": {
+                "type": "object", "required": ["id"], "properties": {
+                    "id": { "type": "integer" }, "note": { "type": "string" },
+                },
+            } } } }),
+        );
+        check(&[("", LIST, 20), ("[]", INTEGER, 99)], json!({ "type": "array", "items": { "type": "integer" } }));
+        check(&[("", INTEGER, 1)], json!({ "type": "integer" }));
+    }
+
+    #[test]
+    fn names_may_hold_dots_and_stand_for_values() {
+        // No object `a` was seen.
+        check(
+            &[("", OBJECT, 5), ("a.b", WORD, 5)],
+            json!({ "type": "object", "properties": { "a.b": { "type": "string" } } }),
+        );
+        check(
+            &[("", OBJECT, 5), ("{uuid}", WORD, 9)],
+            json!({ "type": "object", "additionalProperties": { "type": "string" } }),
+        );
+        // What holds the fields was not kept.
+        check(&[("a", WORD, 5)], json!({ "type": "object", "properties": { "a": { "type": "string" } } }));
+    }
+
+    #[test]
+    fn oddities_are_left_out_and_few_exchanges_require_nothing() {
+        check(
+            &[("", OBJECT, 1000), ("id", INTEGER, 999), ("id", WORD, 1)],
+            json!({ "type": "object", "required": ["id"], "properties": { "id": { "type": "integer" } } }),
+        );
+        check(
+            &[("", OBJECT, 9), ("id", INTEGER, 9)],
+            json!({ "type": "object", "properties": { "id": { "type": "integer" } } }),
+        );
+    }
+}

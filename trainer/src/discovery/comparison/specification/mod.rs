@@ -69,11 +69,11 @@ impl Specification {
         let info = |member: &str| root.pointer(&format!("/info/{member}")).map(text_of).unwrap_or_default();
         let mut notes = Vec::new();
         let lost = unresolved(&root);
-        if let Some(first) = lost.iter().take(REFERENCES_SHOWN).cloned().reduce(|all, next| format!("{all}, {next}")) {
-            let count = lost.len();
-            notes.push(format!(
-                "{count} references lead out of the document, what they stand for is not compared: {first}"
-            ));
+        let shown: Vec<&str> = lost.iter().take(REFERENCES_SHOWN).map(String::as_str).collect();
+        if !shown.is_empty() {
+            let more = if lost.len() > REFERENCES_SHOWN { ", …" } else { "" };
+            let shown = printable(&shown.join(", "));
+            notes.push(format!("not compared, because these references lead out of the document: {shown}{more}"));
         }
         Ok(Self {
             title: info("title"),
@@ -107,10 +107,14 @@ fn dialect_of(root: &Value) -> Result<(Dialect, String), SpecificationError> {
     }
 }
 
-/// A text, also where YAML took it for a number.
+/// A text, also where YAML took it for a number, without what a terminal would obey.
 fn text_of(value: &Value) -> String {
     match value {
-        Value::String(text) => text.clone(),
+        Value::String(text) => printable(text),
         other => other.to_string(),
     }
+}
+
+fn printable(text: &str) -> String {
+    text.chars().filter(|sign| !sign.is_control()).collect()
 }
