@@ -7,7 +7,7 @@ use comfy_table::{CellAlignment, Table};
 
 use crate::discovery::inventory::DataLocation;
 
-use super::report::{Comparison, Mismatch, ShadowReason};
+use super::report::{Comparison, Mismatch, ShadowEndpoint, ShadowReason, UnusedOperation, ZombieOperation};
 
 impl fmt::Display for Comparison {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -22,15 +22,19 @@ impl fmt::Display for Comparison {
             specification.operations,
             self.hosts.join(", "),
         )?;
-        self.write_shadow(formatter)?;
-        self.write_zombie(formatter)?;
-        self.write_unused(formatter)?;
-        self.write_mismatches(formatter)?;
-        self.write_deviations(formatter)?;
+        let shadow = "shadow: traffic that the specification does not have";
+        write_section(formatter, shadow, &[], self.shadow_rows(), &[2])?;
+        write_section(formatter, "zombie: deprecated, and still used", &[], self.zombie_rows(), &[2])?;
+        write_section(formatter, "unused: declared, and not seen", &[], self.unused_rows(), &[])?;
+        let columns = ["", "", "what", "where", "declared", "seen"];
+        let mismatches = "mismatches: succeeded, and not as declared";
+        write_section(formatter, mismatches, &columns, self.mismatch_rows(), &[])?;
+        let deviations = "matched, although a literal of the one is a parameter in the other";
+        write_section(formatter, deviations, &[], self.deviation_rows(), &[])?;
         for note in &self.notes {
             writeln!(formatter, "note: {note}")?;
         }
-        writeln!(
+        write!(
             formatter,
             "{} shadow, {} zombie, {} unused, {} mismatches; {} of {} operations are used{}",
             self.shadow.len(),
@@ -45,101 +49,77 @@ impl fmt::Display for Comparison {
 }
 
 impl Comparison {
-    fn write_shadow(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.shadow.is_empty() {
-            return Ok(());
-        }
-        writeln!(formatter, "shadow: traffic that the specification does not have")?;
-        let mut table = table(&[false, false, true, false, false]);
-        for endpoint in &self.shadow {
-            let operation = endpoint.operation.as_ref().map_or_else(String::new, |name| format!(" {name}"));
-            let classes: Vec<&str> =
+    fn shadow_rows(&self) -> Vec<Vec<String>> {
+        let row = |endpoint: &ShadowEndpoint| {
+            let mut classes: Vec<&str> =
                 endpoint.sensitive.iter().flat_map(|data| &data.classes).map(String::as_str).collect();
-            table.add_row([
+            classes.sort_unstable();
+            classes.dedup();
+            let sensitive =
+                if classes.is_empty() { String::new() } else { format!("sensitive: {}", classes.join(", ")) };
+            let reason = match endpoint.reason {
+                ShadowReason::Path => "path not declared",
+                ShadowReason::Method => "method not declared",
+            };
+            vec![
                 endpoint.method.clone(),
-                format!("{}{operation}", endpoint.template),
+                with_operation(&endpoint.template, endpoint.operation.as_ref()),
                 endpoint.exchanges.to_string(),
-                match endpoint.reason {
-                    ShadowReason::Path => "path not declared".to_owned(),
-                    ShadowReason::Method => "method not declared".to_owned(),
-                },
-                if classes.is_empty() { String::new() } else { format!("sensitive: {}", distinct(classes).join(", ")) },
-            ]);
-        }
-        writeln!(formatter, "{table}\n")
+                reason.to_owned(),
+                sensitive,
+            ]
+        };
+        self.shadow.iter().map(row).collect()
     }
 
-    fn write_zombie(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.zombie.is_empty() {
-            return Ok(());
-        }
-        writeln!(formatter, "zombie: deprecated, and still used")?;
-        let mut table = table(&[false, false, true, false]);
-        for operation in &self.zombie {
+    fn zombie_rows(&self) -> Vec<Vec<String>> {
+        let row = |operation: &ZombieOperation| {
             let last_seen = operation.last_seen.map_or_else(String::new, |last| format!("last on {}", last.date()));
-            table.add_row([
-                operation.method.clone(),
-                operation.path.clone(),
-                operation.exchanges.to_string(),
-                last_seen,
-            ]);
-        }
-        writeln!(formatter, "{table}\n")
+            vec![operation.method.clone(), operation.path.clone(), operation.exchanges.to_string(), last_seen]
+        };
+        self.zombie.iter().map(row).collect()
     }
 
-    fn write_unused(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.unused.is_empty() {
-            return Ok(());
-        }
-        writeln!(formatter, "unused: declared, and not seen")?;
-        let mut table = table(&[false, false, false]);
-        for operation in &self.unused {
+    fn unused_rows(&self) -> Vec<Vec<String>> {
+        let row = |operation: &UnusedOperation| {
             let within = operation.within.as_ref().map(|template| format!("if used, counted under {template}"));
             let deprecated = operation.deprecated.then(|| "deprecated".to_owned());
             let remarks: Vec<String> = deprecated.into_iter().chain(within).collect();
-            table.add_row([operation.method.clone(), operation.path.clone(), remarks.join(", ")]);
-        }
-        writeln!(formatter, "{table}\n")
+            vec![operation.method.clone(), operation.path.clone(), remarks.join(", ")]
+        };
+        self.unused.iter().map(row).collect()
     }
 
-    fn write_mismatches(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.mismatches.is_empty() {
-            return Ok(());
-        }
-        writeln!(formatter, "mismatches: succeeded, and not as declared")?;
-        let mut table = table(&[false, false, false, false, false, false]);
-        table.set_header(["", "", "what", "where", "declared", "seen"]);
-        for mismatch in &self.mismatches {
-            let operation = mismatch.operation.as_ref().map_or_else(String::new, |name| format!(" {name}"));
-            table.add_row([
+    fn mismatch_rows(&self) -> Vec<Vec<String>> {
+        let row = |mismatch: &Mismatch| {
+            vec![
                 mismatch.method.clone(),
-                format!("{}{operation}", mismatch.path),
+                with_operation(&mismatch.path, mismatch.operation.as_ref()),
                 mismatch.kind.noun().to_owned(),
                 place(mismatch),
                 mismatch.declared.clone(),
                 mismatch.seen.clone(),
-            ]);
-        }
-        writeln!(formatter, "{table}\n")
+            ]
+        };
+        self.mismatches.iter().map(row).collect()
     }
 
-    fn write_deviations(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut table = table(&[false, false, false]);
-        for operation in &self.matched {
-            for endpoint in operation.endpoints.iter().filter(|endpoint| !endpoint.deviations.is_empty()) {
-                table.add_row([
-                    operation.method.clone(),
-                    operation.path.clone(),
-                    format!("discovered as {}", endpoint.template),
-                ]);
-            }
-        }
-        if table.is_empty() {
-            return Ok(());
-        }
-        writeln!(formatter, "matched although a literal is a parameter in the other")?;
-        writeln!(formatter, "{table}\n")
+    fn deviation_rows(&self) -> Vec<Vec<String>> {
+        let endpoints =
+            self.matched.iter().flat_map(|matched| matched.endpoints.iter().map(move |endpoint| (matched, endpoint)));
+        endpoints
+            .filter(|(_, endpoint)| !endpoint.deviations.is_empty())
+            .map(|(matched, endpoint)| {
+                let discovered = format!("discovered as {}", endpoint.template);
+                vec![matched.method.clone(), matched.path.clone(), discovered]
+            })
+            .collect()
     }
+}
+
+/// `/graphql GetUser`
+fn with_operation(path: &str, operation: Option<&String>) -> String {
+    operation.map_or_else(|| path.to_owned(), |operation| format!("{path} {operation}"))
 }
 
 /// `query parameter "page"`
@@ -157,21 +137,28 @@ fn place(mismatch: &Mismatch) -> String {
     if mismatch.name.is_empty() { noun.to_owned() } else { format!("{noun} \"{}\"", mismatch.name) }
 }
 
-fn distinct(mut names: Vec<&str>) -> Vec<&str> {
-    names.sort_unstable();
-    names.dedup();
-    names
-}
-
-/// A table without lines; columns of numbers are aligned to the right.
-fn table(are_numbers: &[bool]) -> Table {
+/// A title and a table without lines; nothing without rows. The columns at `numbers` are aligned to the right.
+fn write_section(
+    formatter: &mut fmt::Formatter<'_>,
+    title: &str,
+    header: &[&str],
+    rows: Vec<Vec<String>>,
+    numbers: &[usize],
+) -> fmt::Result {
+    if rows.is_empty() {
+        return Ok(());
+    }
     let mut table = Table::new();
-    table.load_preset(NOTHING).set_header(are_numbers.iter().map(|_| ""));
-    for (column, is_number) in table.column_iter_mut().zip(are_numbers) {
+    table.load_preset(NOTHING);
+    if !header.is_empty() {
+        table.set_header(header);
+    }
+    table.add_rows(rows);
+    for (place, column) in table.column_iter_mut().enumerate() {
         column.set_padding((2, 0));
-        if *is_number {
+        if numbers.contains(&place) {
             column.set_cell_alignment(CellAlignment::Right);
         }
     }
-    table
+    writeln!(formatter, "{title}\n{}\n", table.trim_fmt())
 }

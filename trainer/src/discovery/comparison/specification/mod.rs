@@ -107,10 +107,14 @@ fn dialect_of(root: &Value) -> Result<(Dialect, String), SpecificationError> {
     }
 }
 
-/// A text, also where YAML took it for a number.
+/// A text, also where YAML took it for a number, without what a terminal would obey.
 fn text_of(value: &Value) -> String {
     match value {
-        Value::String(text) => text.clone(),
+        Value::String(text) => printable(text),
         other => other.to_string(),
     }
+}
+
+fn printable(text: &str) -> String {
+    text.chars().filter(|sign| !sign.is_control()).collect()
 }

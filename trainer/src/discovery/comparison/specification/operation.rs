@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use crate::discovery::limits;
 
 use super::reference::resolve;
-use super::{Dialect, SpecificationError};
+use super::{Dialect, SpecificationError, printable};
 
 /// One method of one path.
 #[derive(Debug, Clone, PartialEq)]
@@ -85,7 +85,7 @@ impl<'s> Reader<'s> {
         let security = operation.get("security").or_else(|| self.root.get("security")).and_then(Value::as_array);
         DeclaredOperation {
             method: method.to_ascii_uppercase(),
-            path: path.to_owned(),
+            path: printable(path),
             deprecated: is_true(operation.get("deprecated")),
             parameters: raw.iter().filter_map(|parameter| self.parameter(parameter)).collect(),
             body,
