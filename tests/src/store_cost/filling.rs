@@ -50,12 +50,7 @@ pub async fn fill(pool: &PgPool, apis: &[Api], exchanges: u64, seed: u64) -> any
     Ok(Filled { records: stored, operations })
 }
 
-fn make(
-    apis: &[Api],
-    settings: &TrafficSettings,
-    hasher: &KeyedHasher,
-    sender: &mpsc::Sender<Vec<ExchangeRecord>>,
-) {
+fn make(apis: &[Api], settings: &TrafficSettings, hasher: &KeyedHasher, sender: &mpsc::Sender<Vec<ExchangeRecord>>) {
     let mut records = Vec::with_capacity(TRANSACTION_RECORDS);
     for api in apis {
         let generator = TrafficGenerator::new(api, settings.clone());

@@ -75,7 +75,7 @@ pub async fn measure(graphs: &ScopeGraphs) -> anyhow::Result<Cost> {
     graphs.update(SCOPE).await?;
     let read = started.elapsed();
     let basis = Basis { callers: CALLERS, ..Basis::default() };
-    let current = graphs.current(SCOPE, basis).await?.context("finding endpoints takes longer than an answer may")?;
+    let current = graphs.discover(SCOPE, basis).await?;
     let found = started.elapsed();
     graphs.store_all().await?;
     let stored = started.elapsed();

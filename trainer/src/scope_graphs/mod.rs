@@ -89,19 +89,24 @@ impl ScopeGraphs {
     /// When the database fails or the component network cannot be used.
     pub async fn current(&self, scope: &str, basis: Basis) -> anyhow::Result<Option<Current>> {
         let kept = self.kept(scope);
-        let refreshed = async {
-            let held = Arc::clone(&kept.graph).lock_owned().await;
-            let (this, kept) = (self.clone(), Arc::clone(&kept));
-            tokio::spawn(async move { this.refresh(&kept, held, Some(basis)).await }).await.context("discover")?
-        };
-        match tokio::time::timeout(WAIT_MAX, refreshed).await {
-            Ok(refreshed) => refreshed?,
-            Err(_) => tracing::debug!(scope, "reading new records takes long, it goes on in the background"),
+        match tokio::time::timeout(WAIT_MAX, self.discovered(&kept, basis)).await {
+            Ok(current) => current.map(Some),
+            Err(_) => {
+                tracing::debug!(scope, "reading new records takes long, it goes on in the background");
+                Ok(locked(&kept.current).clone())
+            }
         }
-        Ok(locked(&kept.current).clone())
     }
 
-    /// Takes in all new records of a scope, however long it takes.
+    /// The same, however long it takes.
+    ///
+    /// # Errors
+    /// As [`ScopeGraphs::current`].
+    pub async fn discover(&self, scope: &str, basis: Basis) -> anyhow::Result<Current> {
+        self.discovered(&self.kept(scope), basis).await
+    }
+
+    /// Takes in all new records of a scope.
     ///
     /// # Errors
     /// When the database fails.
@@ -157,6 +162,15 @@ impl ScopeGraphs {
     /// Scopes whose graphs are in memory.
     pub fn scopes(&self) -> Vec<String> {
         locked(&self.inner.scopes).keys().cloned().collect()
+    }
+
+    /// Only waiting for the graph ends with this call; what it began goes on.
+    async fn discovered(&self, kept: &Arc<Kept>, basis: Basis) -> anyhow::Result<Current> {
+        let held = Arc::clone(&kept.graph).lock_owned().await;
+        let (this, working) = (self.clone(), Arc::clone(kept));
+        let refreshed = tokio::spawn(async move { this.refresh(&working, held, Some(basis)).await });
+        refreshed.await.context("discover")??;
+        locked(&kept.current).clone().context("nothing was discovered")
     }
 
     fn seen(&self, scope: &str) -> Option<Snapshot> {

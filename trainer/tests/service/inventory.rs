@@ -1,5 +1,6 @@
 //! The inventory, OpenAPI and corrections over REST.
 
+use apiward_trainer::endpoints::schedule::count;
 use serde_json::{Value, json};
 
 use crate::harness::{ADMIN, FILTER, OPERATOR, SCOPE, Trainer, VIEWER};
@@ -43,6 +44,16 @@ async fn endpoints_are_listed_as_soon_as_their_records_are_stored() {
     assert!(templates(&endpoints(&trainer, "?state=stale").await).is_empty());
     assert!(templates(&endpoints(&trainer, "?host=other.example").await).is_empty());
     assert_eq!(templates(&endpoints(&trainer, &format!("?host={HOST}&state=active").as_str()).await).len(), 4);
+    count(&trainer.service).await;
+    let metrics = String::from_utf8(trainer.get("", "/metrics").await.expect(200).body).unwrap();
+    for line in [
+        "apiward_endpoints{state=\"active\"} 4",
+        "apiward_endpoints{state=\"stale\"} 0",
+        "apiward_discovery_records_total{outcome=\"read\"} 400",
+    ] {
+        assert!(metrics.lines().any(|found| found == line), "{line}: {metrics}");
+    }
+    assert!(metrics.contains("apiward_discovery_update_seconds_count") && metrics.contains("apiward_discovery_nodes "));
     trainer.get(VIEWER, "/v1/endpoints?state=old").await.expect(400);
     trainer.get(VIEWER, "/v1/endpoints?after=nothing").await.expect(400);
     trainer.get(VIEWER, "/v1/endpoints?scope=other").await.expect(403);
