@@ -9,7 +9,7 @@ use apiward_detector::bundle::SecretKey;
 use clap::{Args, ValueEnum};
 
 use crate::auth::{Role, Tokens};
-use crate::learning::{LearningSettings, Promotion};
+use crate::learning::{LearningSettings, Promotion, THRESHOLD_STEP_MAX};
 use crate::secret::{random_hex, write_secret_file};
 use crate::signing::{create_key, read_key};
 use crate::storage::DatabaseSource;
@@ -81,6 +81,11 @@ pub struct ServeArgs {
     /// Length of such a window
     #[arg(long, env = "APIWARD_PROMOTION_WINDOW", default_value = "1h", value_parser = duration)]
     pub promotion_window: Duration,
+
+    /// Furthest that a training moves an alarm threshold from the one in use, in nats: 2.3 is a factor of ten in rareness. A
+    /// forced run is not bound
+    #[arg(long, env = "APIWARD_THRESHOLD_STEP_MAX", default_value_t = THRESHOLD_STEP_MAX, value_parser = step)]
+    pub threshold_step_max: f32,
 
     /// Days that records, detections and captures are kept
     #[arg(long, env = "APIWARD_RETENTION_DAYS", default_value_t = 14, value_parser = clap::value_parser!(u32).range(1..=3650))]
@@ -212,6 +217,7 @@ impl ServeArgs {
                 windows: self.promotion_windows as usize,
                 window_ms: i64::try_from(self.promotion_window.as_millis()).unwrap_or(i64::MAX),
             },
+            threshold_step_max: Some(self.threshold_step_max),
             ..LearningSettings::default()
         }
     }
@@ -239,4 +245,9 @@ fn duration(text: &str) -> Result<Duration, String> {
 fn share(text: &str) -> Result<f64, String> {
     let share: f64 = text.parse().map_err(|_| "it must be a number such as 0.001".to_owned())?;
     if share > 0.0 && share < 0.5 { Ok(share) } else { Err("it must be above 0 and below 0.5".to_owned()) }
+}
+
+fn step(text: &str) -> Result<f32, String> {
+    let step: f32 = text.parse().map_err(|_| "it must be a number such as 2.3".to_owned())?;
+    if (0.0..=100.0).contains(&step) { Ok(step) } else { Err("it must be from 0 to 100".to_owned()) }
 }

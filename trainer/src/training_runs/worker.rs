@@ -141,6 +141,7 @@ async fn learn(
         scope: claim.scope.clone(),
         hash_key_id: latest.hash_key_id,
         now_ms: i64::try_from(now_ms).context("the clock is far off")?,
+        threshold_step_max: service.settings.learning.threshold_step_max.filter(|_| !claim.force),
         ..service.settings.learning.clone()
     };
     let stop = Arc::clone(&alive.stop);
