@@ -10,7 +10,7 @@ use clap::{Args, ValueEnum};
 
 use crate::auth::{Role, Tokens};
 use crate::discovery::inventory::StateSettings;
-use crate::learning::{LearningSettings, Promotion};
+use crate::learning::{LearningSettings, Promotion, THRESHOLD_STEP_MAX};
 use crate::secret::{random_hex, write_secret_file};
 use crate::signing::{create_key, read_key};
 use crate::storage::DatabaseSource;
@@ -82,6 +82,11 @@ pub struct ServeArgs {
     /// Length of such a window
     #[arg(long, env = "APIWARD_PROMOTION_WINDOW", default_value = "1h", value_parser = duration)]
     pub promotion_window: Duration,
+
+    /// Furthest that a training moves an alarm threshold from the one in use, in nats: 2.3 is a factor of ten in rareness. A
+    /// forced run is not bound
+    #[arg(long, env = "APIWARD_THRESHOLD_STEP_MAX", default_value_t = THRESHOLD_STEP_MAX, value_parser = step)]
+    pub threshold_step_max: f32,
 
     /// Days that records, detections and captures are kept
     #[arg(long, env = "APIWARD_RETENTION_DAYS", default_value_t = 14, value_parser = clap::value_parser!(u32).range(1..=3650))]
@@ -226,6 +231,7 @@ impl ServeArgs {
                 windows: self.promotion_windows as usize,
                 window_ms: milliseconds(self.promotion_window),
             },
+            threshold_step_max: Some(self.threshold_step_max),
             ..LearningSettings::default()
         }
     }
@@ -257,4 +263,9 @@ fn duration(text: &str) -> Result<Duration, String> {
 fn share(text: &str) -> Result<f64, String> {
     let share: f64 = text.parse().map_err(|_| "it must be a number such as 0.001".to_owned())?;
     if share > 0.0 && share < 0.5 { Ok(share) } else { Err("it must be above 0 and below 0.5".to_owned()) }
+}
+
+fn step(text: &str) -> Result<f32, String> {
+    let step: f32 = text.parse().map_err(|_| "it must be a number such as 2.3".to_owned())?;
+    if (0.0..=100.0).contains(&step) { Ok(step) } else { Err("it must be from 0 to 100".to_owned()) }
 }

@@ -26,6 +26,8 @@ struct ShownSettings {
     promotion_callers: usize,
     promotion_windows: usize,
     promotion_window_s: i64,
+    /// Nats; `null` when thresholds are not bound to the model in use.
+    threshold_step_max: Option<f32>,
     retention_days: u32,
     captures_max: u32,
     endpoint_new_for_s: i64,
@@ -44,6 +46,7 @@ async fn show(ViewerToken(_): ViewerToken, State(service): State<Service>) -> Js
         promotion_callers: settings.learning.promotion.callers,
         promotion_windows: settings.learning.promotion.windows,
         promotion_window_s: settings.learning.promotion.window_ms / 1000,
+        threshold_step_max: settings.learning.threshold_step_max,
         retention_days: settings.retention_days,
         captures_max: settings.captures_max,
         endpoint_new_for_s: settings.endpoint_states.new_for_ms / 1000,
