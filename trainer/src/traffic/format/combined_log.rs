@@ -8,6 +8,7 @@ use std::net::IpAddr;
 
 use apiward_detector::exchange::{Caller, Exchange};
 use apiward_detector::limits;
+use apiward_detector::observation::UNKNOWN;
 use time::OffsetDateTime;
 use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
@@ -58,7 +59,7 @@ pub fn exchange_of_line(line: &[u8]) -> Result<Recorded, String> {
     let identity = client.user.filter(|_| status != Some(UNAUTHORIZED));
     let request = parts::request(method, host, target, headers, RequestBody::default())?;
     let response = parts::response(RecordedResponse { status, bytes, ..RecordedResponse::default() })?;
-    let caller = Caller { identity, verified: false, address: client.address, kinds: Vec::new() };
+    let caller = Caller { identity, verified: false, address: client.address, kinds: vec![UNKNOWN.to_owned()] };
     Ok((Exchange { at_ms: Some(at_ms), caller, request, response }, None))
 }
 

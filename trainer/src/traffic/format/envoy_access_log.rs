@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 
 use apiward_detector::exchange::{Caller, Exchange};
+use apiward_detector::observation::UNKNOWN;
 use serde::Deserialize;
 
 use super::json_values::{Text, json_reason, milliseconds_of_rfc3339, milliseconds_of_seconds};
@@ -45,7 +46,7 @@ pub fn exchange_of_line(line: &[u8]) -> Result<Recorded, String> {
         bytes: count("bytes_sent", &logged.bytes_sent)?,
         duration_us: count("duration", &logged.duration)?.map(|milliseconds| milliseconds.saturating_mul(1000)),
     })?;
-    let caller = Caller { identity: None, verified: false, address, kinds: Vec::new() };
+    let caller = Caller { identity: None, verified: false, address, kinds: vec![UNKNOWN.to_owned()] };
     Ok((Exchange { at_ms: time(&logged.start_time)?, caller, request, response }, None))
 }
 

@@ -11,6 +11,7 @@ use std::borrow::Cow;
 use std::io::{self, BufRead};
 
 use apiward_detector::exchange::{Caller, Exchange, header};
+use apiward_detector::observation::KindClaims;
 use serde::Deserialize;
 
 use self::posted::PostData;
@@ -104,7 +105,9 @@ fn exchange_of_entry(entry: &[u8]) -> Result<Recorded, String> {
         Some(response) => parts::response(response.recorded(entry.time))?,
         None => None,
     };
-    Ok((Exchange { at_ms: entry.started.map(|instant| instant.0), caller: Caller::default(), request, response }, None))
+    let kinds = KindClaims::default().kinds_of_headers(&request.headers);
+    let caller = Caller { kinds, ..Caller::default() };
+    Ok((Exchange { at_ms: entry.started.map(|instant| instant.0), caller, request, response }, None))
 }
 
 /// The members of an entry that tell something; other members are passed over.
