@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::exchange::Phase;
-use crate::profile::Novelty;
+use crate::profile::{FEATURES, Novelty};
 use crate::verdict::FindingKind;
 
 /// Classes of extent of an oddity: just outside, clearly, far.
@@ -19,7 +19,7 @@ pub struct Calibration {
     /// Per phase.
     pub route: [RuleTail; 3],
     pub profile_rules: [RuleTail; 3],
-    pub reconstruction: [ErrorTail; 3],
+    pub whole: [WholeTails; 3],
     /// The baseline in the place of the network, for evaluation.
     pub baseline: [ErrorTail; 3],
     /// How often an unknown endpoint or method turned up of late.
@@ -81,39 +81,34 @@ impl RuleTail {
     }
 }
 
-/// Peaks over threshold with a generalised Pareto tail (Siffer et al., KDD 2017), over residuals pooled over endpoints.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct ErrorTail {
-    /// Alarm above this residual; `None` where the detector is not armed.
-    pub alarm: Option<f32>,
-    /// Residual above which the tail is modelled.
+/// Peaks over threshold: beyond a peak threshold, exceedances follow a generalised Pareto distribution (Siffer et al., KDD 2017).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct ParetoTail {
+    /// Value above which the tail is modelled.
     pub peak: f32,
-    /// Share of normal exchanges above the peak threshold.
+    /// Share of normal exchanges above it, 0..1.
     pub peak_rate: f32,
-    /// Shape ξ and scale σ of the generalised Pareto distribution of what exceeds it.
+    /// Shape ξ and scale σ of what exceeds it; a scale of 0 where nothing is known.
     pub shape: f32,
     pub scale: f32,
-    /// Residuals with their survival below the peak threshold, ascending.
-    pub survival: Vec<(f32, f32)>,
 }
 
-impl ErrorTail {
-    /// Estimated share of normal exchanges with at least this residual, 0..1.
-    pub fn p_value(&self, residual: f32) -> f32 {
-        if residual <= self.peak || self.scale <= 0.0 {
-            let below = self.survival.iter().rev().find(|(value, _)| *value <= residual);
-            return below.map_or(1.0, |(_, rate)| *rate).max(self.peak_rate);
+impl ParetoTail {
+    /// Estimated share of normal exchanges above a value beyond the peak threshold; [`Self::peak_rate`] up to it.
+    pub fn p_value(&self, value: f32) -> f32 {
+        if value <= self.peak || self.scale <= 0.0 {
+            return self.peak_rate;
         }
-        let excess = residual - self.peak;
+        let excess = value - self.peak;
         let survival = if self.shape.abs() < 1e-4 {
             (-excess / self.scale).exp()
         } else {
             (1.0 + self.shape * excess / self.scale).max(0.0).powf(-1.0 / self.shape)
         };
-        (self.peak_rate * survival).clamp(1e-9, 1.0)
+        (self.peak_rate * survival).clamp(f32::MIN_POSITIVE, 1.0)
     }
 
-    /// The residual that normal exchanges exceed with probability `rate`.
+    /// The value that normal exchanges exceed with probability `rate`.
     pub fn quantile(&self, rate: f32) -> f32 {
         if rate >= self.peak_rate || self.scale <= 0.0 {
             return self.peak;
@@ -126,8 +121,92 @@ impl ErrorTail {
         }
     }
 
-    pub fn alarms(&self, residual: f32) -> bool {
-        self.alarm.is_some_and(|alarm| residual > alarm)
+    /// −ln of the share of normal exchanges above a value beyond the peak threshold; 0 up to it, and where nothing is known.
+    fn surprise(&self, value: f32) -> f32 {
+        let is_beyond = self.scale > 0.0 && value > self.peak;
+        if is_beyond { -self.p_value(value).ln() } else { 0.0 }
+    }
+}
+
+/// A whole distribution: empirical up to the peak threshold, and its tail.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ErrorTail {
+    /// Alarm above this; `None` where it is not armed.
+    pub alarm: Option<f32>,
+    pub tail: ParetoTail,
+    /// Values with their survival below the peak threshold, ascending.
+    pub survival: Vec<(f32, f32)>,
+}
+
+impl ErrorTail {
+    /// Estimated share of normal exchanges with at least this value, 0..1.
+    pub fn p_value(&self, value: f32) -> f32 {
+        if value <= self.tail.peak || self.tail.scale <= 0.0 {
+            let below = self.survival.iter().rev().find(|(known, _)| *known <= value);
+            return below.map_or(1.0, |(_, rate)| *rate).max(self.tail.peak_rate);
+        }
+        self.tail.p_value(value).max(1e-9)
+    }
+
+    pub fn alarms(&self, value: f32) -> bool {
+        self.alarm.is_some_and(|alarm| value > alarm)
+    }
+}
+
+/// The tails of one feature's standardised values: how far below the endpoint's centre, and how far above.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct FeatureTails {
+    pub below: ParetoTail,
+    pub above: ParetoTail,
+}
+
+impl FeatureTails {
+    /// −ln of the share of normal exchanges that are further out on that side, 0 or more.
+    fn surprise(&self, standardised: f32) -> f32 {
+        if standardised < 0.0 { self.below.surprise(-standardised) } else { self.above.surprise(standardised) }
+    }
+}
+
+/// How rare an exchange as a whole is in one phase. The network's error is a mean over all features, in which one that is far
+/// out drowns, and the further out it is the better the network follows it; so single features are judged by their own tails
+/// beside it. Both are made comparable first, as −ln of their share among normal exchanges, pooled over endpoints. The largest
+/// is the exchange's surprise, which has a tail of its own.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct WholeTails {
+    /// One per feature.
+    pub features: Vec<FeatureTails>,
+    /// Of the reconstruction error's residual.
+    pub reconstruction: ErrorTail,
+    /// Of the surprise.
+    pub surprise: ErrorTail,
+}
+
+/// How surprising an exchange is, and by which feature.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Surprise {
+    /// Nats, 0 or more.
+    pub nats: f32,
+    /// `None` where the reconstruction error is rarer than any single feature.
+    pub feature: Option<usize>,
+}
+
+impl WholeTails {
+    /// `residual` is that of the reconstruction error, where the endpoint's usual one is known; `standardised` and `visible` are
+    /// the network's inputs.
+    pub fn surprise_of(&self, residual: Option<f32>, standardised: &[f32], visible: &[f32]) -> Surprise {
+        let nats = residual.map_or(0.0, |residual| -self.reconstruction.p_value(residual).ln());
+        let mut surprise = Surprise { nats, feature: None };
+        let features = FEATURES.iter().zip(&self.features).zip(standardised).zip(visible).enumerate();
+        for (number, (((feature, tails), standardised), visible)) in features {
+            // What is not the caller's doing is odd only together with something else.
+            if *visible > 0.0 && feature.unit.stands_alone() {
+                let nats = tails.surprise(*standardised);
+                if nats > surprise.nats {
+                    surprise = Surprise { nats, feature: Some(number) };
+                }
+            }
+        }
+        surprise
     }
 }
 
@@ -148,12 +227,9 @@ mod tests {
     #[test]
     fn the_pareto_tail_falls_and_inverts() {
         let tail = ErrorTail {
-            peak: 2.0,
-            peak_rate: 0.02,
-            shape: 0.1,
-            scale: 0.7,
-            survival: vec![(-1.0, 0.8), (0.0, 0.5), (1.0, 0.2)],
             alarm: Some(5.0),
+            tail: ParetoTail { peak: 2.0, peak_rate: 0.02, shape: 0.1, scale: 0.7 },
+            survival: vec![(-1.0, 0.8), (0.0, 0.5), (1.0, 0.2)],
         };
         let mut last = 1.0;
         for step in 0..100 {
@@ -161,8 +237,31 @@ mod tests {
             assert!(p <= last + 1e-6 && p > 0.0);
             last = p;
         }
-        let residual = tail.quantile(1e-4);
+        let residual = tail.tail.quantile(1e-4);
         assert!((tail.p_value(residual) / 1e-4 - 1.0).abs() < 1e-3);
+    }
+
+    #[test]
+    fn one_feature_far_out_is_a_surprise_however_usual_the_rest_is() {
+        let side = ParetoTail { peak: 1.5, peak_rate: 0.03, shape: 0.05, scale: 0.4 };
+        let both = FeatureTails { below: ParetoTail { scale: 2.0, ..side }, above: side };
+        let count = FEATURES.len();
+        let place = |name| FEATURES.iter().position(|feature| feature.name == name).unwrap();
+        let tails = WholeTails { features: vec![both; count], ..WholeTails::default() };
+        let surprise = |name, standardised: f32, visible: f32| {
+            let (mut features, mut known) = (vec![0.1; count], vec![1.0; count]);
+            features[place(name)] = standardised;
+            known[place(name)] = visible;
+            tails.surprise_of(None, &features, &known)
+        };
+        let response = surprise("response", 7.0, 1.0);
+        assert!(response.nats > 12.0 && response.feature == Some(place("response")), "{response:?}");
+        assert!(surprise("response", -7.0, 1.0).nats < 7.0, "each side has a tail of its own");
+        assert!(surprise("response", 7.0, 0.0).nats == 0.0, "what is not visible says nothing");
+        assert!(surprise("duration", 7.0, 1.0).nats == 0.0, "load alone must not alarm");
+        assert_eq!(surprise("response", 1.4, 1.0).nats, 0.0, "what many show is none");
+        let unknown = WholeTails::default().surprise_of(None, &vec![9.0; count], &vec![1.0; count]);
+        assert_eq!(unknown, Surprise::default());
     }
 
     #[test]

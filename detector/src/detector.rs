@@ -5,7 +5,7 @@ use crate::calibration::of_phase;
 use crate::exchange::Phase;
 use crate::findings::{Odd, odd_in_profile, odd_route, rule_statistic};
 use crate::limits;
-use crate::network::{Autoencoder, Reconstruction};
+use crate::network::Autoencoder;
 use crate::observation::{Location, Observation};
 use crate::profile::{
     EndpointProfile, FEATURES, FeatureUnit, baseline_statistic, feature_count, features_of, visible_in,
@@ -237,7 +237,7 @@ impl Detector {
         Judgement {
             verdict: verdict(phase, Some(endpoint.id), label, scores, findings, previous),
             reconstruction_error: whole.error,
-            reconstruction_score: whole.score,
+            reconstruction_score: whole.reconstruction_score,
             baseline_score: whole.baseline_score,
         }
     }
@@ -260,17 +260,21 @@ impl Detector {
         let Ok(reconstruction) = network.reconstruct(&input.features, &input.visible) else {
             return WholeJudgement::default();
         };
-        let tail = of_phase(&calibration.reconstruction, phase);
+        let tails = of_phase(&calibration.whole, phase);
         let residual = of_phase(&profile.errors, phase).residual(reconstruction.error);
-        let score = residual.map(|residual| 1.0 - tail.p_value(residual));
+        let surprise = tails.surprise_of(residual, &input.features, &input.visible);
+        let score = residual.map(|_| 1.0 - tails.surprise.p_value(surprise.nats));
+        let reconstruction_score = residual.map(|residual| 1.0 - tails.reconstruction.p_value(residual));
         let statistic = baseline_statistic(&profile.features, &input.features, &input.visible);
         let baseline_score = of_phase(&profile.baseline_errors, phase)
             .residual(statistic)
             .map(|residual| 1.0 - of_phase(&calibration.baseline, phase).p_value(residual));
-        let alarm = residual.is_some_and(|residual| tail.alarms(residual));
-        let finding =
-            alarm.then(|| whole_finding(endpoint, profile, observation, label, &reconstruction, score.unwrap_or(0.0)));
-        WholeJudgement { error: Some(reconstruction.error), score, baseline_score, finding }
+        let alarm = residual.is_some() && tails.surprise.alarms(surprise.nats);
+        let finding = alarm.then(|| {
+            let worst = surprise.feature.unwrap_or_else(|| reconstruction.worst_feature());
+            whole_finding(endpoint, profile, observation, label, worst, score.unwrap_or(0.0))
+        });
+        WholeJudgement { error: Some(reconstruction.error), score, reconstruction_score, baseline_score, finding }
     }
 
     /// The path is known, and which endpoint it is the body tells: nothing can be said yet.
@@ -335,6 +339,7 @@ impl Detector {
 struct WholeJudgement {
     error: Option<f32>,
     score: Option<f32>,
+    reconstruction_score: Option<f32>,
     baseline_score: Option<f32>,
     finding: Option<Finding>,
 }
@@ -431,22 +436,16 @@ fn verdict(
     }
 }
 
-/// Names the feature that was reconstructed worst.
+/// Names the feature that is furthest out.
 fn whole_finding(
     endpoint: &Endpoint,
     profile: &EndpointProfile,
     observation: &Observation,
     label: &str,
-    reconstruction: &Reconstruction,
+    worst: usize,
     score: f32,
 ) -> Finding {
     let values = features_of(observation);
-    let worst = (0..feature_count())
-        .max_by(|one, other| {
-            let error = |index: &usize| reconstruction.squared_error.get(*index).copied().unwrap_or(0.0);
-            error(one).total_cmp(&error(other))
-        })
-        .unwrap_or(0);
     let reason = match (FEATURES.get(worst), profile.features.get(worst), values.get(worst).copied().flatten()) {
         (Some(feature), Some(scale), Some(value)) => {
             let (name, unit) = (feature.name, feature.unit);
@@ -491,6 +490,10 @@ fn check_structure(bundle: &Bundle) -> Result<(), BundleError> {
     bundle.routes.check().or_else(broken)?;
     if bundle.profiles.iter().any(|profile| profile.features.len() != feature_count()) {
         return broken("a profile has another number of features than the schema");
+    }
+    let tails = bundle.calibration.whole.iter().map(|tails| tails.features.len());
+    if tails.into_iter().any(|features| features != 0 && features != feature_count()) {
+        return broken("its tails have another number of features than the schema");
     }
     Ok(())
 }

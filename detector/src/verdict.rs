@@ -46,7 +46,7 @@ pub enum FindingKind {
     RepeatedField,
     Malformed,
     PathOddity,
-    /// The exchange as a whole: the autoencoder's reconstruction error.
+    /// The exchange as a whole: the autoencoder's reconstruction error, or a feature far out.
     ReconstructionError,
     /// The response's status is one that this endpoint never gave.
     Status,

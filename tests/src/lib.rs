@@ -4,4 +4,5 @@ pub mod demo;
 pub mod discovery;
 pub mod harness;
 pub mod shop;
+pub mod store_cost;
 pub mod traffic;

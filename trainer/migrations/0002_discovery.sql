@@ -5,18 +5,18 @@ update training_runs set model = null;
 delete from publications;
 delete from models;
 
--- The transaction that wrote a record. Read up to a snapshot's xmin, records come each once and none is missed, whatever the
+-- The transaction that wrote a record. Who remembers under which snapshot it read finds what that did not show, whatever the
 -- order in which transactions are committed; a number from a sequence or a time would miss those that are committed late.
 alter table exchange_records add column transaction xid8 not null default pg_current_xact_id();
 
 create index exchange_records_scope_transaction on exchange_records (scope, transaction);
 
--- The URL graph of each scope after all records of transactions below the watermark.
+-- The URL graph of each scope, of the records that the snapshot shows.
 create table scope_graphs (
     scope text primary key,
     version smallint not null,
-    watermark xid8 not null,
-    records bigint not null,
+    snapshot pg_snapshot not null,
+    exchanges bigint not null,
     written_at timestamptz not null default now(),
     -- Compressed MessagePack; of one version of the trainer, others build the graph again from the records.
     graph bytea not null

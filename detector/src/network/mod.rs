@@ -50,6 +50,14 @@ pub struct Reconstruction {
     pub squared_error: Vec<f32>,
 }
 
+impl Reconstruction {
+    /// The feature that was reconstructed worst; the first of none.
+    pub fn worst_feature(&self) -> usize {
+        let errors = self.squared_error.iter().enumerate();
+        errors.max_by(|(_, one), (_, other)| one.total_cmp(other)).map_or(0, |(feature, _)| feature)
+    }
+}
+
 impl fmt::Debug for Autoencoder {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("Autoencoder").field("features", &self.features).finish_non_exhaustive()

@@ -75,12 +75,19 @@ pub fn parse_target<'t>(target: &'t str, hasher: &KeyedHasher, budget: &mut Work
             let shape = ValueShape::of_text(&text, extra, Purpose::Value, hasher);
             PathComponent {
                 parts: parts_of(&text, shape.value_type, hasher),
-                word: is_static_word(&text).then_some(text),
+                word: (is_static_word(&text) || is_version_number(&text)).then_some(text),
                 shape,
             }
         })
         .collect();
     ParsedTarget { components, marks, path_bytes: path.len(), query: query.as_bytes(), incomplete }
+}
+
+/// `v1.56` and `2.0`: many APIs begin with one, though its digits make it no word.
+fn is_version_number(text: &str) -> bool {
+    let numbers = text.strip_prefix('v').unwrap_or(text);
+    let is_short = |number: &str| (1..=3).contains(&number.len()) && number.bytes().all(|byte| byte.is_ascii_digit());
+    numbers.split_once('.').is_some_and(|(major, minor)| is_short(major) && is_short(minor) && major.len() < 3)
 }
 
 /// The path of an absolute-form target (RFC 9112 section 3.2.2); any other target unchanged.

@@ -39,6 +39,12 @@ impl FeatureUnit {
             FeatureUnit::DayTime => 0.7,
         }
     }
+
+    /// Whether such a feature alone makes an exchange odd. Durations follow the load and the time of day comes to everybody:
+    /// they count only together with the others.
+    pub fn stands_alone(self) -> bool {
+        !matches!(self, FeatureUnit::Duration | FeatureUnit::DayTime)
+    }
 }
 
 /// One feature.

@@ -12,34 +12,33 @@ const KEEP: &str = "KEEP";
 #[tokio::main]
 async fn main() -> anyhow::Result<ExitCode> {
     // Whichever way it ends, dropping the parts stops them and removes their folders.
-    tokio::select! {
-        code = play() => code,
+    let (stage, summary) = tokio::select! {
+        played = play() => played?,
         ended = interrupted() => {
             ended?;
             eprintln!("interrupted, everything is stopped");
-            Ok(ExitCode::FAILURE)
-        }
-    }
-}
-
-async fn play() -> anyhow::Result<ExitCode> {
-    let narrator = Narrator::begin();
-    let mut stage = Stage::start(narrator).await?;
-    let story = match tell(&mut stage).await {
-        Ok(story) => story,
-        Err(error) => {
-            eprintln!("{}", stage.last_output());
-            return Err(error);
+            return Ok(ExitCode::FAILURE);
         }
     };
-    let summary = Summary::of(story, narrator.seconds());
     println!("\n{summary}");
     if std::env::var(KEEP).is_ok_and(|keep| keep == "1") {
         println!("\n{}\n\nEverything runs until Ctrl-C.", stage.addresses());
-        std::future::pending::<()>().await;
+        interrupted().await?;
     }
     stage.stop().await?;
     Ok(if summary.is_success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+async fn play() -> anyhow::Result<(Stage, Summary)> {
+    let narrator = Narrator::begin();
+    let mut stage = Stage::start(narrator).await?;
+    match tell(&mut stage).await {
+        Ok(story) => Ok((stage, Summary::of(story, narrator.seconds()))),
+        Err(error) => {
+            eprintln!("{}", stage.last_output());
+            Err(error)
+        }
+    }
 }
 
 async fn interrupted() -> anyhow::Result<()> {

@@ -110,9 +110,12 @@ impl Stage {
         Ok(sent.iter().filter_map(serial_of).max())
     }
 
+    /// Those that the model knows.
     async fn endpoints(&self) -> anyhow::Result<Vec<String>> {
         let listed = self.trainer.get("/v1/endpoints").await?;
-        let endpoints = listed["endpoints"].as_array().context("the trainer lists no endpoints")?;
+        let of = |list: &str| listed[list].as_array().cloned().with_context(|| format!("the trainer lists no {list}"));
+        let known = of("endpoints")?.into_iter().filter(|endpoint| !endpoint["model"].is_null());
+        let endpoints: Vec<serde_json::Value> = known.chain(of("only_in_model")?).collect();
         let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
         Ok(endpoints
             .iter()

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::Narrator;
-use crate::harness::{AccessLogEntry, Envoy, Secrets, ShopServer, Trainer};
+use crate::harness::{AccessLogEntry, Envoy, SCOPE, Secrets, ShopServer, Trainer};
 use crate::shop::Release;
 use crate::traffic::{self, ExchangeKind, HttpShop, Scenario, SentExchange};
 
@@ -132,7 +132,13 @@ impl Stage {
 
     /// For people who look around in what is left running.
     pub fn addresses(&self) -> String {
-        format!("shop through Envoy  {}\ntrainer             {}", self.envoy.url(), self.trainer.url(),)
+        let (trainer, token) = (self.trainer.url(), self.trainer.operator_token());
+        format!(
+            "shop through Envoy  {}\nEnvoy's admin       {}\ntrainer             {trainer}\nwhat it detected    \
+             dist/apiward detections list --url {trainer} --token {token} --scope {SCOPE}",
+            self.envoy.url(),
+            self.envoy.admin().url(),
+        )
     }
 }
 

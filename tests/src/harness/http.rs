@@ -64,6 +64,11 @@ impl HttpClient {
         }
     }
 
+    /// Where it sends to, without a path.
+    pub fn url(&self) -> &str {
+        &self.base_url
+    }
+
     /// # Errors
     /// When there is no answer.
     pub async fn get(&self, path: &str) -> anyhow::Result<Answer> {

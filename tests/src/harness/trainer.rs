@@ -137,6 +137,11 @@ impl Trainer {
         self.secrets.signing.public()
     }
 
+    /// Lets people ask as operator.
+    pub fn operator_token(&self) -> &str {
+        &self.secrets.operator_token
+    }
+
     /// Asks as operator.
     pub fn operator(&self) -> &HttpClient {
         &self.operator

@@ -57,7 +57,7 @@ pub struct TrainArgs {
     report: Option<PathBuf>,
     #[command(flatten)]
     hash_key: HashKeyArgs,
-    /// Publish the model even if it raises more false alarms than accepted
+    /// Publish the model even if it raises more false alarms than accepted or moves its alarm thresholds far
     #[arg(long, conflicts_with = "input", help_heading = "At the service")]
     force: bool,
     #[command(flatten)]

@@ -17,5 +17,6 @@ pub mod templates;
 
 pub use corrections::{Correction, Corrections};
 pub use graph::UrlGraph;
+pub use limits::SPECIFICATION_BYTES_MAX;
 pub use routes::{DiscoveredEndpoint, EndpointsNeeded, endpoints, route_table};
 pub use templates::{Evidence, FoldedHost, PathParameter, RuleOfThumb, ValueOdds, fold};

@@ -2,6 +2,7 @@
 
 pub mod corrections;
 mod list;
+mod openapi;
 pub mod schedule;
 
 use std::sync::Arc;
@@ -16,7 +17,7 @@ use crate::scope_graphs::{Basis, Discovered};
 use crate::serve::{ApiRouter, Service};
 
 pub fn router() -> ApiRouter {
-    ApiRouter::new().merge(list::router()).merge(corrections::router())
+    ApiRouter::new().merge(list::router()).merge(corrections::router()).merge(openapi::router())
 }
 
 /// What is known of a scope's endpoints now.

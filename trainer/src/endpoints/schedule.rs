@@ -14,13 +14,13 @@ const STORE: Duration = Duration::from_secs(5 * 60);
 
 /// Reads until the trainer stops; then what was read is written to the store.
 pub async fn run(service: Service) {
-    let mut stored = Instant::now();
+    let mut stored: Option<Instant> = None;
     loop {
         if let Err(error) = service.scope_graphs.update_all().await {
             tracing::warn!(error = format!("{error:#}"), "discovery could not read new records, it is tried again");
         }
-        if stored.elapsed() >= STORE {
-            stored = Instant::now();
+        if stored.is_none_or(|stored| stored.elapsed() >= STORE) {
+            stored = Some(Instant::now());
             store(&service).await;
             count(&service).await;
         }
@@ -38,8 +38,8 @@ async fn store(service: &Service) {
     }
 }
 
-/// Endpoints of the scopes in memory, by state.
-async fn count(service: &Service) {
+/// Counts the endpoints of the scopes in memory, by state, for the metrics.
+pub async fn count(service: &Service) {
     let mut counts = [EndpointState::New, EndpointState::Active, EndpointState::Stale].map(|state| (state, 0));
     for scope in service.scope_graphs.scopes() {
         match Known::of(service, &scope).await {

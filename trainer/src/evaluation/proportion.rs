@@ -32,6 +32,16 @@ impl Proportion {
         let high = if count == total { 1.0 } else { (centre + half_width).min(1.0) };
         Self { count, total, share: Some(share), bounds: Some([low, high]) }
     }
+
+    /// Lower bound of the share; 0 when nothing was counted.
+    pub fn lower(&self) -> f64 {
+        self.bounds.map_or(0.0, |[low, _]| low)
+    }
+
+    /// Upper bound of the share; 1 when nothing was counted.
+    pub fn upper(&self) -> f64 {
+        self.bounds.map_or(1.0, |[_, high]| high)
+    }
 }
 
 #[cfg(test)]
@@ -55,6 +65,7 @@ mod tests {
     #[test]
     fn nothing_has_no_share() {
         assert_eq!(Proportion::of(0, 0).share, None);
+        assert_eq!((Proportion::of(0, 0).lower(), Proportion::of(0, 0).upper()), (0.0, 1.0));
         assert_eq!(Proportion::of(7, 7).bounds.unwrap()[1], 1.0);
     }
 }

@@ -5,6 +5,7 @@
 
 pub mod admission;
 mod callers;
+mod continuity;
 mod endpoint;
 mod golden;
 mod novelty;
@@ -12,6 +13,7 @@ mod pareto;
 mod report;
 mod routes;
 mod rules;
+mod shares;
 mod vocabulary;
 mod whole;
 
@@ -30,8 +32,13 @@ use crate::discovery::Correction;
 use crate::discovery::component_network::ComponentNetworkError;
 use crate::fit::FitError;
 
+use continuity::Continuity;
+
 /// Fewest admitted exchanges from which anything can be learned.
 pub const EXCHANGES_MIN: usize = 100;
+
+/// Nats that a threshold may move with one training, unless the operator decides otherwise.
+pub const THRESHOLD_STEP_MAX: f32 = 2.3;
 
 /// What the operator decides about learning.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -41,6 +48,9 @@ pub struct LearningSettings {
     /// Accepted share of normal exchanges that are flagged, 0..1.
     pub false_alarm_budget: f64,
     pub promotion: Promotion,
+    /// Furthest that a threshold may move from the parent model's, in nats: 2.3 is a factor of ten in how rare the exchanges at
+    /// the threshold are. `None` is an operator's word that they may move freely.
+    pub threshold_step_max: Option<f32>,
     /// Largest share of the training set that one caller or network may have, 0..1.
     pub caller_share_max: f64,
     /// Which hash key the records were hashed with.
@@ -66,6 +76,7 @@ impl Default for LearningSettings {
             seed: 1,
             false_alarm_budget: 0.001,
             promotion: Promotion { callers: 3, windows: 2, window_ms: 3_600_000 },
+            threshold_step_max: Some(THRESHOLD_STEP_MAX),
             caller_share_max: 0.05,
             hash_key_id: String::new(),
             now_ms: 0,
@@ -143,11 +154,22 @@ pub fn learn(
     let located = routes::locate(&routes, &admission.learned);
 
     let mut calibration = Calibration::default();
-    let learned_rules = rules::learn_rules(&routes, &located, parent, &support, settings, &mut calibration, progress)?;
+    let continuity = Continuity::new(parent.map(|parent| &parent.calibration), settings.threshold_step_max);
+    let learned_rules =
+        rules::learn_rules(&routes, &located, parent, &support, settings, &continuity, &mut calibration, progress)?;
     let mut profiles = learned_rules.profiles;
     let also_located = routes::locate(&routes, &admission.calibration_only);
-    let whole =
-        whole::learn_whole(&routes, &mut profiles, &located, &also_located, settings, &mut calibration, progress)?;
+    let located = shares::capped(&located);
+    let whole = whole::learn_whole(
+        &routes,
+        &mut profiles,
+        &located,
+        &also_located,
+        settings,
+        &continuity,
+        &mut calibration,
+        progress,
+    )?;
     step(progress, Progress::Calibration)?;
 
     let mut bundle = Bundle {
@@ -174,8 +196,16 @@ pub fn learn(
     };
     golden::add_golden_cases(&mut bundle, &located, &whole)?;
     bundle.manifest.model = model_id(&bundle)?;
-    let report =
-        report::report(&bundle, &admission, &learned_rules.figures, &whole, records_given, parent, started.elapsed());
+    let report = report::report(
+        &bundle,
+        &admission,
+        &learned_rules.figures,
+        &whole,
+        continuity.held(),
+        records_given,
+        parent,
+        started.elapsed(),
+    );
     Ok(LearnedModel { bundle, report })
 }
 

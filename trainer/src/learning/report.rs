@@ -31,30 +31,31 @@ pub struct LearningReport {
     /// Upper end of the 95 % Wilson interval of it.
     pub false_alarm_rate_upper: f64,
     pub false_alarm_budget: f64,
+    /// Thresholds that would have moved further from the parent model's than they may.
+    pub thresholds_held: usize,
     pub duration_ms: u64,
 }
 
 impl LearningReport {
     /// Whether the measured rate is compatible with the budget: the lower end of its 95 % interval is not above it.
     pub fn keeps_budget(&self) -> bool {
-        let (rules_lower, _) = wilson(self.rules.alarms, self.rules.exchanges);
-        let (network_lower, _) = wilson(self.network.alarms, self.network.exchanges);
-        rules_lower + network_lower <= self.false_alarm_budget
+        self.rules.false_alarms().lower() + self.network.false_alarms().lower() <= self.false_alarm_budget
     }
 }
 
+#[allow(clippy::too_many_arguments)]
 pub fn report(
     bundle: &Bundle,
     admission: &Admission,
     rules: &RuleFigures,
     whole: &Whole,
+    thresholds_held: usize,
     records: usize,
     parent: Option<&Bundle>,
     duration: Duration,
 ) -> LearningReport {
     let known: HashSet<u64> =
         parent.iter().flat_map(|parent| parent.routes.endpoints.iter().map(|endpoint| endpoint.id)).collect();
-    let share = |alarms: usize, exchanges: usize| alarms as f64 / exchanges.max(1) as f64;
     let network = &whole.figures;
     LearningReport {
         records,
@@ -73,25 +74,12 @@ pub fn report(
             .collect(),
         rules: *rules,
         network: *network,
-        false_alarm_rate: share(rules.alarms, rules.exchanges) + share(network.alarms, network.exchanges),
-        false_alarm_rate_upper: wilson(rules.alarms, rules.exchanges).1 + wilson(network.alarms, network.exchanges).1,
+        false_alarm_rate: rules.false_alarms().share.unwrap_or(0.0) + network.false_alarms().share.unwrap_or(0.0),
+        false_alarm_rate_upper: rules.false_alarms().upper() + network.false_alarms().upper(),
         false_alarm_budget: bundle.policy.false_alarm_budget,
+        thresholds_held,
         duration_ms: u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
     }
-}
-
-/// 95 % score interval of a proportion (Wilson, 1927).
-pub fn wilson(count: usize, of: usize) -> (f64, f64) {
-    if of == 0 {
-        return (0.0, 1.0);
-    }
-    const Z: f64 = 1.96;
-    let n = of as f64;
-    let share = count as f64 / n;
-    let center = share + Z * Z / (2.0 * n);
-    let half = Z * (share * (1.0 - share) / n + Z * Z / (4.0 * n * n)).sqrt();
-    let scale = 1.0 + Z * Z / n;
-    (((center - half) / scale).max(0.0), ((center + half) / scale).min(1.0))
 }
 
 impl fmt::Display for LearningReport {
@@ -122,6 +110,13 @@ impl fmt::Display for LearningReport {
             self.false_alarm_budget * 100.0,
             self.false_alarm_rate_upper * 100.0
         )?;
+        if self.thresholds_held > 0 {
+            writeln!(
+                formatter,
+                "thresholds           {} held near the parent model's; train with --force to let them go",
+                self.thresholds_held
+            )?;
+        }
         write!(formatter, "training             {:.1} s", self.duration_ms as f64 / 1000.0)
     }
 }

@@ -16,11 +16,13 @@ use apiward_detector::route::RouteTable;
 use apiward_detector::verdict::{DetectorKind, FindingKind};
 use serde::Serialize;
 
+use crate::evaluation::Proportion;
+
 use super::admission::{SupportCounter, SupportNeeded, is_flagged, succeeded};
 use super::callers::{admitted_kinds, has_caller_news, is_caller_news};
+use super::continuity::Continuity;
 use super::endpoint::{EndpointLearner, FieldKey};
 use super::novelty::NoveltyCounter;
-use super::report::wilson;
 use super::routes::Located;
 use super::vocabulary::VocabularyLearner;
 use super::{LearningError, LearningSettings, Progress, step};
@@ -57,17 +59,25 @@ pub struct RuleFigures {
     pub alarms: usize,
 }
 
+impl RuleFigures {
+    pub fn false_alarms(&self) -> Proportion {
+        Proportion::of(self.alarms as u64, self.exchanges as u64)
+    }
+}
+
 /// The findings of one exchange that count for calibration.
 struct Judged {
     odd: Vec<Odd>,
 }
 
+#[allow(clippy::too_many_arguments)]
 pub fn learn_rules(
     routes: &RouteTable,
     located: &[Located<'_>],
     parent: Option<&Bundle>,
     needed: &SupportNeeded,
     settings: &LearningSettings,
+    continuity: &Continuity<'_>,
     calibration: &mut Calibration,
     progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
 ) -> Result<LearnedRules, LearningError> {
@@ -136,7 +146,7 @@ pub fn learn_rules(
     calibration.unknown_route = unknown_route.novelty();
     calibration.exchanges = u32::try_from(exchanges).unwrap_or(u32::MAX);
     calibration.rates = finding_rates(&judged, &exposure);
-    let alarms = calibrate(&judged, exchanges, settings.false_alarm_budget, calibration);
+    let alarms = calibrate(&judged, exchanges, settings.false_alarm_budget, continuity, calibration);
     for learner in &mut learners {
         learner.profile.unknown_caller_kind = learner.unknown_caller_kind.novelty().max(unknown_caller_kind.novelty());
     }
@@ -290,7 +300,13 @@ fn finding_rates(judged: &[Judged], exposure: &Exposure) -> Vec<FindingRate> {
 }
 
 /// Thresholds of the rule statistics; returns how many of the judged exchanges are over one.
-fn calibrate(judged: &[Judged], exchanges: usize, budget: f64, calibration: &mut Calibration) -> usize {
+fn calibrate(
+    judged: &[Judged],
+    exchanges: usize,
+    budget: f64,
+    continuity: &Continuity<'_>,
+    calibration: &mut Calibration,
+) -> usize {
     let statistics = |detector: DetectorKind, calibration: &Calibration| -> Vec<f32> {
         judged
             .iter()
@@ -305,8 +321,12 @@ fn calibrate(judged: &[Judged], exchanges: usize, budget: f64, calibration: &mut
     let profile_budget = budget * PROFILE_BUDGET_SHARE;
     // A new endpoint or parameter is news whether it turns out to be good or bad: only when it clearly comes too often for the
     // budget does it stop alarming. A value has to be clearly rare.
-    let route = rule_tail(&of_route, exchanges, |alarms| wilson(alarms, exchanges).0 <= route_budget);
-    let profile = rule_tail(&of_profile, exchanges, |alarms| wilson(alarms, exchanges).1 <= profile_budget);
+    let rate_of = |alarms: usize| Proportion::of(alarms as u64, exchanges as u64);
+    let mut route = rule_tail(&of_route, exchanges, |alarms| rate_of(alarms).lower() <= route_budget);
+    let mut profile = rule_tail(&of_profile, exchanges, |alarms| rate_of(alarms).upper() <= profile_budget);
+    let threshold_of = |tails: &[RuleTail; 3]| tails.first().map(|tail| tail.threshold);
+    route.threshold = continuity.hold(route.threshold, |parent| threshold_of(&parent.route));
+    profile.threshold = continuity.hold(profile.threshold, |parent| threshold_of(&parent.profile_rules));
     let alarms = of_route
         .iter()
         .zip(&of_profile)

@@ -1,6 +1,6 @@
 //! The URL graph of each scope, kept up to date from the store.
 //!
-//! A graph is in memory while its scope is busy, takes in what [`new_records`] has since its watermark, and is written to the
+//! A graph is in memory while its scope is busy, takes in the [`new_records`], and is written to the
 //! store now and then and at the end ([`state`]). So it outlives the records, which retention drops, and a restart. Each
 //! trainer of a database has graphs of its own.
 
@@ -21,7 +21,7 @@ use tokio::sync::{OwnedMutexGuard, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use crate::metrics::Metrics;
-use crate::storage::new_records::{self, EncodedRecords};
+use crate::storage::new_records::{self, EncodedRecords, Reading, Snapshot};
 
 pub use discovered::{Basis, Discovered};
 use judge::Judge;
@@ -58,8 +58,8 @@ struct Kept {
     /// `None` until it is needed, and after a failure that may have left it half-way.
     graph: Arc<tokio::sync::Mutex<Option<ScopeGraph>>>,
     current: Mutex<Option<Current>>,
-    /// The graph's, readable while it is at work; 0 while there is none.
-    watermark: AtomicU64,
+    /// What is in the graph, readable while it is at work; `None` while that is not known.
+    seen: Mutex<Option<Snapshot>>,
     nodes: AtomicUsize,
     /// Exchanges of the graph that was last written to the store.
     stored_exchanges: AtomicU64,
@@ -89,19 +89,24 @@ impl ScopeGraphs {
     /// When the database fails or the component network cannot be used.
     pub async fn current(&self, scope: &str, basis: Basis) -> anyhow::Result<Option<Current>> {
         let kept = self.kept(scope);
-        let refreshed = async {
-            let held = Arc::clone(&kept.graph).lock_owned().await;
-            let (this, kept) = (self.clone(), Arc::clone(&kept));
-            tokio::spawn(async move { this.refresh(&kept, held, Some(basis)).await }).await.context("discover")?
-        };
-        match tokio::time::timeout(WAIT_MAX, refreshed).await {
-            Ok(refreshed) => refreshed?,
-            Err(_) => tracing::debug!(scope, "reading new records takes long, it goes on in the background"),
+        match tokio::time::timeout(WAIT_MAX, self.discovered(&kept, basis)).await {
+            Ok(current) => current.map(Some),
+            Err(_) => {
+                tracing::debug!(scope, "reading new records takes long, it goes on in the background");
+                Ok(locked(&kept.current).clone())
+            }
         }
-        Ok(locked(&kept.current).clone())
     }
 
-    /// Takes in all new records of a scope, however long it takes.
+    /// The same, however long it takes.
+    ///
+    /// # Errors
+    /// As [`ScopeGraphs::current`].
+    pub async fn discover(&self, scope: &str, basis: Basis) -> anyhow::Result<Current> {
+        self.discovered(&self.kept(scope), basis).await
+    }
+
+    /// Takes in all new records of a scope.
     ///
     /// # Errors
     /// When the database fails.
@@ -122,10 +127,11 @@ impl ScopeGraphs {
             if self.inner.stopping.is_cancelled() {
                 break;
             }
-            let known = locked(&self.inner.scopes).get(&scope).map_or(0, |kept| kept.watermark.load(Ordering::Relaxed));
-            let watermark = if known > 0 { known } else { state::watermark(pool, &scope).await? };
-            let ended = new_records::ended_before(pool).await?;
-            if watermark > ended || new_records::exist(pool, &scope, watermark..ended).await? {
+            let seen = match self.seen(&scope) {
+                Some(seen) => seen,
+                None => state::seen(pool, &scope).await?,
+            };
+            if new_records::exist(pool, &scope, &seen).await? {
                 let updated = self.update(&scope).await;
                 failed =
                     failed.or(updated.err().map(|error| error.context(format!("read records of scope {scope:?}"))));
@@ -158,6 +164,19 @@ impl ScopeGraphs {
         locked(&self.inner.scopes).keys().cloned().collect()
     }
 
+    /// Only waiting for the graph ends with this call; what it began goes on.
+    async fn discovered(&self, kept: &Arc<Kept>, basis: Basis) -> anyhow::Result<Current> {
+        let held = Arc::clone(&kept.graph).lock_owned().await;
+        let (this, working) = (self.clone(), Arc::clone(kept));
+        let refreshed = tokio::spawn(async move { this.refresh(&working, held, Some(basis)).await });
+        refreshed.await.context("discover")??;
+        locked(&kept.current).clone().context("nothing was discovered")
+    }
+
+    fn seen(&self, scope: &str) -> Option<Snapshot> {
+        locked(&self.inner.scopes).get(scope).and_then(|kept| locked(&kept.seen).clone())
+    }
+
     fn kept(&self, scope: &str) -> Arc<Kept> {
         let mut scopes = locked(&self.inner.scopes);
         let kept = scopes.entry(scope.to_owned()).or_insert_with(|| Arc::new(Kept::new(scope)));
@@ -169,9 +188,9 @@ impl ScopeGraphs {
     /// the store again.
     async fn refresh(&self, kept: &Kept, mut held: Held, basis: Option<Basis>) -> anyhow::Result<()> {
         let as_of = OffsetDateTime::now_utc();
-        kept.watermark.store(0, Ordering::Relaxed);
+        *locked(&kept.seen) = None;
         let mut graph = self.caught_up(kept, held.take()).await?;
-        kept.watermark.store(graph.watermark, Ordering::Relaxed);
+        *locked(&kept.seen) = Some(graph.seen.clone());
         if graph.graph.exchanges == 0 {
             // Whoever asks for scopes that there are not shall not fill the memory.
             locked(&self.inner.scopes).remove(&kept.scope);
@@ -211,27 +230,24 @@ impl ScopeGraphs {
         Ok((graph, found))
     }
 
-    /// The graph with all records of transactions that have ended.
+    /// The graph with all records that are there.
     async fn caught_up(&self, kept: &Kept, held: Option<ScopeGraph>) -> anyhow::Result<ScopeGraph> {
-        let pool = &self.inner.pool;
-        let ended = new_records::ended_before(pool).await?;
-        let mut graph = match held.filter(|graph| graph.watermark <= ended) {
+        let now = Snapshot::now(&mut *self.inner.pool.acquire().await?).await?;
+        let graph = match held.filter(|graph| graph.seen.end <= now.end) {
             Some(graph) => graph,
-            None => self.loaded(kept, ended).await?,
+            None => self.loaded(kept, &now).await?,
         };
-        if new_records::exist(pool, &kept.scope, graph.watermark..ended).await? {
-            let timer = self.inner.metrics.discovery_update_seconds.start_timer();
-            graph = self.take_in(&kept.scope, graph, ended).await?;
-            timer.observe_duration();
+        let (exchanges, started) = (graph.graph.exchanges, Instant::now());
+        let graph = self.take_in(&kept.scope, graph).await?;
+        if graph.graph.exchanges != exchanges {
+            self.inner.metrics.discovery_update_seconds.observe(started.elapsed().as_secs_f64());
             kept.nodes.store(graph.nodes(), Ordering::Relaxed);
-        } else {
-            graph.watermark = ended;
         }
         Ok(graph)
     }
 
     /// The graph as it was stored, or an empty one.
-    async fn loaded(&self, kept: &Kept, ended: u64) -> anyhow::Result<ScopeGraph> {
+    async fn loaded(&self, kept: &Kept, now: &Snapshot) -> anyhow::Result<ScopeGraph> {
         let pool = &self.inner.pool;
         *locked(&kept.current) = None;
         kept.stored_exchanges.store(0, Ordering::Relaxed);
@@ -239,7 +255,7 @@ impl ScopeGraphs {
         let stored = state::load(pool, &kept.scope).await?;
         let unusable = match stored {
             None => return Ok(ScopeGraph::empty(self.inner.window_ms)),
-            Some(stored) if renumbered > 0 || stored.watermark > ended => {
+            Some(stored) if renumbered > 0 || stored.seen.end > now.end => {
                 anyhow::anyhow!("the database was restored into a server that counts its transactions anew")
             }
             Some(stored) => match tokio::task::spawn_blocking(move || stored.decode()).await? {
@@ -258,14 +274,15 @@ impl ScopeGraphs {
     }
 
     /// Reads on one thread while another takes in.
-    async fn take_in(&self, scope: &str, graph: ScopeGraph, ended: u64) -> anyhow::Result<ScopeGraph> {
+    async fn take_in(&self, scope: &str, graph: ScopeGraph) -> anyhow::Result<ScopeGraph> {
         let (sender, chunks) = mpsc::channel(CHUNKS_WAITING);
-        let from = graph.watermark;
+        let seen = graph.seen.clone();
+        let reading = Reading::begin(&self.inner.pool).await.context("begin to read new records")?;
         let taking = tokio::task::spawn_blocking(move || take_chunks(graph, chunks));
-        let read = new_records::read(&self.inner.pool, scope, from..ended, &self.inner.stopping, sender).await;
+        let read = reading.read(scope, &seen, &self.inner.stopping, sender).await;
         let taken = taking.await.context("take records into the graph")?;
         let mut graph = taken.graph;
-        graph.watermark = read.context("read new records")?;
+        graph.seen = read.context("read new records")?;
         let records = &self.inner.metrics.discovery_records;
         records.with_label_values(&["read"]).inc_by(taken.read);
         if let Some(error) = taken.error {
@@ -287,7 +304,7 @@ impl ScopeGraphs {
         .await
         .context("encode a graph")?;
         match encoded {
-            Ok(bytes) => state::store(&self.inner.pool, &kept.scope, graph.watermark, exchanges, &bytes).await?,
+            Ok(bytes) => state::store(&self.inner.pool, &kept.scope, &graph.seen, exchanges, &bytes).await?,
             Err(error) => {
                 let error = format!("{error:#}");
                 tracing::warn!(
@@ -308,7 +325,7 @@ impl Kept {
             scope: scope.to_owned(),
             graph: Arc::default(),
             current: Mutex::default(),
-            watermark: AtomicU64::new(0),
+            seen: Mutex::default(),
             nodes: AtomicUsize::new(0),
             stored_exchanges: AtomicU64::new(0),
             used: Mutex::new(Instant::now()),

@@ -9,6 +9,7 @@ use flate2::write::GzEncoder;
 use sqlx::PgPool;
 
 use crate::discovery::UrlGraph;
+use crate::storage::new_records::Snapshot;
 
 /// Version of the format, which the types of the graph and of its summaries are: count it up when any of them changes.
 const STATE_VERSION: i16 = 1;
@@ -21,14 +22,14 @@ const COMPRESSED_BYTES_MAX: usize = 256 * 1024 * 1024;
 #[derive(Debug)]
 pub struct ScopeGraph {
     pub graph: UrlGraph,
-    /// All records of transactions below this number are in it, and none of others.
-    pub watermark: u64,
+    /// The records that this shows are in it, and no others.
+    pub seen: Snapshot,
 }
 
 impl ScopeGraph {
     /// Without any record.
     pub fn empty(window_ms: i64) -> Self {
-        Self { graph: UrlGraph::new(window_ms), watermark: 0 }
+        Self { graph: UrlGraph::new(window_ms), seen: Snapshot::default() }
     }
 
     /// Nodes of all hosts.
@@ -54,25 +55,25 @@ impl ScopeGraph {
     ///
     /// # Errors
     /// When the bytes are broken or of another version.
-    pub fn decode(bytes: &[u8], watermark: u64) -> anyhow::Result<Self> {
+    pub fn decode(bytes: &[u8], seen: Snapshot) -> anyhow::Result<Self> {
         let reader = io::BufReader::with_capacity(64 * 1024, GzDecoder::new(bytes).take(STATE_BYTES_MAX));
         let graph = rmp_serde::from_read(reader).context("the stored graph cannot be read")?;
-        Ok(Self { graph, watermark })
+        Ok(Self { graph, seen })
     }
 }
 
 /// What the store has of a scope.
 #[derive(Debug)]
 pub struct StoredGraph {
-    pub watermark: u64,
+    pub seen: Snapshot,
     bytes: Vec<u8>,
 }
 
 impl StoredGraph {
     /// # Errors
     /// As [`ScopeGraph::decode`].
-    pub fn decode(&self) -> anyhow::Result<ScopeGraph> {
-        ScopeGraph::decode(&self.bytes, self.watermark)
+    pub fn decode(self) -> anyhow::Result<ScopeGraph> {
+        ScopeGraph::decode(&self.bytes, self.seen)
     }
 }
 
@@ -80,46 +81,47 @@ impl StoredGraph {
 ///
 /// # Errors
 /// When the database fails.
-pub async fn load(pool: &PgPool, scope: &str) -> sqlx::Result<Option<StoredGraph>> {
-    let row: Option<(i64, Vec<u8>)> =
-        sqlx::query_as("select watermark::text::bigint, graph from scope_graphs where scope = $1 and version = $2")
+pub async fn load(pool: &PgPool, scope: &str) -> anyhow::Result<Option<StoredGraph>> {
+    let row: Option<(String, Vec<u8>)> =
+        sqlx::query_as("select snapshot::text, graph from scope_graphs where scope = $1 and version = $2")
             .bind(scope)
             .bind(STATE_VERSION)
             .fetch_optional(pool)
             .await?;
-    Ok(row.map(|(watermark, bytes)| StoredGraph { watermark: watermark.cast_unsigned(), bytes }))
+    row.map(|(snapshot, bytes)| Ok(StoredGraph { seen: snapshot.parse()?, bytes })).transpose()
 }
 
-/// The stored graph's watermark; 0 when there is none of this version.
+/// The records that are in the stored graph; none when there is none of this version.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn watermark(pool: &PgPool, scope: &str) -> sqlx::Result<u64> {
-    let watermark: Option<i64> =
-        sqlx::query_scalar("select watermark::text::bigint from scope_graphs where scope = $1 and version = $2")
+pub async fn seen(pool: &PgPool, scope: &str) -> anyhow::Result<Snapshot> {
+    let snapshot: Option<String> =
+        sqlx::query_scalar("select snapshot::text from scope_graphs where scope = $1 and version = $2")
             .bind(scope)
             .bind(STATE_VERSION)
             .fetch_optional(pool)
             .await?;
-    Ok(watermark.map_or(0, i64::cast_unsigned))
+    snapshot.map_or_else(|| Ok(Snapshot::default()), |snapshot| Ok(snapshot.parse()?))
 }
 
-/// Keeps an encoded graph unless there is one with more records. Of several trainers each has a copy of its own, and at the same
-/// watermark all copies are of the same records: so no lock is needed, and the newest one is the best for all.
+/// Keeps an encoded graph unless there is a newer one. Of several trainers each has a copy of its own, and each copy tells by its
+/// snapshot what is in it: so no lock is needed, and whoever starts from the newest one has the least to read.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn store(pool: &PgPool, scope: &str, watermark: u64, exchanges: u64, bytes: &[u8]) -> sqlx::Result<()> {
+pub async fn store(pool: &PgPool, scope: &str, seen: &Snapshot, exchanges: u64, bytes: &[u8]) -> sqlx::Result<()> {
     sqlx::query(
-        "insert into scope_graphs as stored (scope, version, watermark, records, graph)
-         values ($1, $2, $3::text::xid8, $4, $5)
-         on conflict (scope) do update set version = excluded.version, watermark = excluded.watermark,
-             records = excluded.records, graph = excluded.graph, written_at = now()
-         where stored.version <> excluded.version or stored.watermark < excluded.watermark",
+        "insert into scope_graphs as stored (scope, version, snapshot, exchanges, graph)
+         values ($1, $2, $3::text::pg_snapshot, $4, $5)
+         on conflict (scope) do update set version = excluded.version, snapshot = excluded.snapshot,
+             exchanges = excluded.exchanges, graph = excluded.graph, written_at = now()
+         where stored.version <> excluded.version
+             or pg_snapshot_xmax(stored.snapshot) <= pg_snapshot_xmax(excluded.snapshot)",
     )
     .bind(scope)
     .bind(STATE_VERSION)
-    .bind(watermark.to_string())
+    .bind(seen.to_string())
     .bind(i64::try_from(exchanges).unwrap_or(i64::MAX))
     .bind(bytes)
     .execute(pool)

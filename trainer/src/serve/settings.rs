@@ -10,7 +10,7 @@ use clap::{Args, ValueEnum};
 
 use crate::auth::{Role, Tokens};
 use crate::discovery::inventory::StateSettings;
-use crate::learning::{LearningSettings, Promotion};
+use crate::learning::{LearningSettings, Promotion, THRESHOLD_STEP_MAX};
 use crate::secret::{random_hex, write_secret_file};
 use crate::signing::{create_key, read_key};
 use crate::storage::DatabaseSource;
@@ -83,17 +83,22 @@ pub struct ServeArgs {
     #[arg(long, env = "APIWARD_PROMOTION_WINDOW", default_value = "1h", value_parser = duration)]
     pub promotion_window: Duration,
 
+    /// Furthest that a training moves an alarm threshold from the one in use, in nats: 2.3 is a factor of ten in rareness. A
+    /// forced run is not bound
+    #[arg(long, env = "APIWARD_THRESHOLD_STEP_MAX", default_value_t = THRESHOLD_STEP_MAX, value_parser = step)]
+    pub threshold_step_max: f32,
+
     /// Days that records, detections and captures are kept
     #[arg(long, env = "APIWARD_RETENTION_DAYS", default_value_t = 14, value_parser = clap::value_parser!(u32).range(1..=3650))]
     pub retention_days: u32,
 
-    /// Days for which a discovered endpoint is called new
-    #[arg(long, env = "APIWARD_ENDPOINT_NEW_DAYS", default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..=3650))]
-    pub endpoint_new_days: u32,
+    /// How long a discovered endpoint is called new
+    #[arg(long, env = "APIWARD_ENDPOINT_NEW_FOR", default_value = "7d", value_parser = duration)]
+    pub endpoint_new_for: Duration,
 
-    /// Days without traffic after which a discovered endpoint is called stale
-    #[arg(long, env = "APIWARD_ENDPOINT_STALE_DAYS", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=3650))]
-    pub endpoint_stale_days: u32,
+    /// How long a discovered endpoint may be without traffic before it is called stale
+    #[arg(long, env = "APIWARD_ENDPOINT_STALE_AFTER", default_value = "30d", value_parser = duration)]
+    pub endpoint_stale_after: Duration,
 
     /// Most captured exchanges that are kept per scope
     #[arg(long, env = "APIWARD_CAPTURES_MAX", default_value_t = 10_000)]
@@ -122,7 +127,6 @@ pub struct Interval(pub Option<Duration>);
 
 /// Shortest train interval.
 const INTERVAL_MIN: Duration = Duration::from_secs(1);
-pub const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
 /// What the running service goes by.
 #[derive(Debug, Clone)]
@@ -212,8 +216,8 @@ impl ServeArgs {
             retention_days: self.retention_days,
             captures_max: self.captures_max,
             endpoint_states: StateSettings {
-                new_for_ms: i64::from(self.endpoint_new_days) * DAY_MS,
-                stale_after_ms: i64::from(self.endpoint_stale_days) * DAY_MS,
+                new_for_ms: milliseconds(self.endpoint_new_for),
+                stale_after_ms: milliseconds(self.endpoint_stale_after),
             },
             learning: self.learning(),
         }
@@ -225,11 +229,16 @@ impl ServeArgs {
             promotion: Promotion {
                 callers: self.promotion_callers as usize,
                 windows: self.promotion_windows as usize,
-                window_ms: i64::try_from(self.promotion_window.as_millis()).unwrap_or(i64::MAX),
+                window_ms: milliseconds(self.promotion_window),
             },
+            threshold_step_max: Some(self.threshold_step_max),
             ..LearningSettings::default()
         }
     }
+}
+
+fn milliseconds(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
 fn create_folder(path: &Path) -> anyhow::Result<()> {
@@ -254,4 +263,9 @@ fn duration(text: &str) -> Result<Duration, String> {
 fn share(text: &str) -> Result<f64, String> {
     let share: f64 = text.parse().map_err(|_| "it must be a number such as 0.001".to_owned())?;
     if share > 0.0 && share < 0.5 { Ok(share) } else { Err("it must be above 0 and below 0.5".to_owned()) }
+}
+
+fn step(text: &str) -> Result<f32, String> {
+    let step: f32 = text.parse().map_err(|_| "it must be a number such as 2.3".to_owned())?;
+    if (0.0..=100.0).contains(&step) { Ok(step) } else { Err("it must be from 0 to 100".to_owned()) }
 }

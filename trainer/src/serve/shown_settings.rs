@@ -7,7 +7,6 @@ use serde::Serialize;
 
 use crate::auth::ViewerToken;
 
-use super::settings::DAY_MS;
 use super::{ApiRouter, Service};
 
 pub fn router() -> ApiRouter {
@@ -27,10 +26,12 @@ struct ShownSettings {
     promotion_callers: usize,
     promotion_windows: usize,
     promotion_window_s: i64,
+    /// Nats; `null` when thresholds are not bound to the model in use.
+    threshold_step_max: Option<f32>,
     retention_days: u32,
     captures_max: u32,
-    endpoint_new_days: i64,
-    endpoint_stale_days: i64,
+    endpoint_new_for_s: i64,
+    endpoint_stale_after_s: i64,
 }
 
 async fn show(ViewerToken(_): ViewerToken, State(service): State<Service>) -> Json<ShownSettings> {
@@ -45,9 +46,10 @@ async fn show(ViewerToken(_): ViewerToken, State(service): State<Service>) -> Js
         promotion_callers: settings.learning.promotion.callers,
         promotion_windows: settings.learning.promotion.windows,
         promotion_window_s: settings.learning.promotion.window_ms / 1000,
+        threshold_step_max: settings.learning.threshold_step_max,
         retention_days: settings.retention_days,
         captures_max: settings.captures_max,
-        endpoint_new_days: settings.endpoint_states.new_for_ms / DAY_MS,
-        endpoint_stale_days: settings.endpoint_states.stale_after_ms / DAY_MS,
+        endpoint_new_for_s: settings.endpoint_states.new_for_ms / 1000,
+        endpoint_stale_after_s: settings.endpoint_states.stale_after_ms / 1000,
     })
 }

@@ -38,7 +38,7 @@ struct ListQuery {
 #[serde(deny_unknown_fields, default)]
 struct StartRequest {
     scope: Option<String>,
-    /// Publish the model even if it raises more false alarms than accepted.
+    /// Publish the model even if it raises more false alarms than accepted, and let its thresholds move freely.
     force: bool,
 }
 

@@ -24,7 +24,7 @@ pub struct TrainingRun {
     pub state: String,
     /// `request`, `schedule` or `command`.
     pub cause: String,
-    /// Publish the model although the gate would reject it.
+    /// Publish the model although the gate would reject it, and do not bind its thresholds to the model in use.
     pub force: bool,
     #[serde(with = "time::serde::rfc3339")]
     pub created_at: OffsetDateTime,

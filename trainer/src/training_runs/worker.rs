@@ -143,6 +143,7 @@ async fn learn(
         hash_key_id: latest.hash_key_id,
         now_ms: i64::try_from(now_ms).context("the clock is far off")?,
         corrections: corrections::of_scope(&service.pool, &claim.scope).await.context("load the corrections")?,
+        threshold_step_max: service.settings.learning.threshold_step_max.filter(|_| !claim.force),
         ..service.settings.learning.clone()
     };
     let stop = Arc::clone(&alive.stop);

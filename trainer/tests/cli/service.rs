@@ -163,3 +163,49 @@ fn an_operator_rolls_back_and_activates_from_the_shell() {
     assert!(activated.stdout.contains("as serial 4"), "{}", activated.stdout);
     service.command(&["models", "activate", "no-such/model"]).failed(1, "there is no model");
 }
+
+#[test]
+fn the_inventory_is_read_compared_and_corrected_from_the_shell() {
+    let service = RunningService::start();
+    write_gzip(&service.path("traffic.jsonl.gz"), &lines(&normal(1, 1500)));
+    let none = service.command(&["endpoints", "list"]).succeeded().stdout;
+    assert!(none.contains("there is no model yet") && none.contains("no endpoint was found"), "{none}");
+    service.import("traffic.jsonl.gz", "hash.key").succeeded();
+    let list = service.command(&["endpoints", "list", "--state", "active"]).succeeded().stdout;
+    assert!(list.contains("GET /api/orders/{id}") && list.contains("1500 exchanges"), "{list}");
+    let list: Value =
+        serde_json::from_str(&service.command(&["endpoints", "list", "--json"]).succeeded().stdout).unwrap();
+    let cart = list["endpoints"].as_array().unwrap().iter().find(|listed| listed["template"] == "/api/cart").unwrap();
+    let shown = service.command(&["endpoints", "show", cart["id"].as_str().unwrap()]).succeeded().stdout;
+    assert!(
+        shown.contains("POST /api/cart") && shown.contains("quantity") && shown.contains("request body"),
+        "{shown}"
+    );
+    service.command(&["endpoints", "show", "none"]).failed(1, "there is no endpoint");
+
+    let document = service.command(&["endpoints", "openapi"]).succeeded().stdout;
+    std::fs::write(service.path("openapi.json"), &document).unwrap();
+    let path = service.path("openapi.json");
+    let same = service.command(&["endpoints", "compare", path.to_str().unwrap()]).succeeded().stdout;
+    assert!(same.contains("the traffic is as declared"), "{same}");
+    std::fs::write(service.path("openapi.json"), document.replace("/api/cart", "/api/basket")).unwrap();
+    let other = service.command(&["endpoints", "compare", path.to_str().unwrap()]).succeeded().stdout;
+    assert!(other.contains("shadow") && other.contains("/api/cart") && other.contains("unused"), "{other}");
+    service.command(&["endpoints", "compare", "no-such-file"]).failed(1, "read the specification");
+
+    let correct =
+        |kind: &str, template: &str| service.command(&["endpoints", kind, template, "--host", "shop.example"]);
+    correct("merge", "/api/{id}").succeeded();
+    let merged = service.command(&["endpoints", "list"]).succeeded().stdout;
+    assert!(merged.contains("POST /api/{id}") && !merged.contains("/api/cart"), "{merged}");
+    correct("split", "/api/cart").succeeded();
+    let split = service.command(&["endpoints", "list"]).succeeded().stdout;
+    assert!(split.contains("POST /api/cart"), "{split}");
+    correct("pin", "/api/orders/17").failed(1, "looks like a value");
+    let corrections = service.command(&["endpoints", "corrections", "list"]).succeeded().stdout;
+    assert!(corrections.contains("merge") && corrections.contains("operator:*"), "{corrections}");
+    service.command(&["endpoints", "corrections", "remove", "1"]).succeeded();
+    service.command(&["endpoints", "corrections", "remove", "1"]).failed(1, "there is no correction 1");
+    let traffic = service.command(&["endpoints", "list"]).succeeded().stdout;
+    assert!(traffic.contains("GET /api/orders/{id}"), "{traffic}");
+}

@@ -173,6 +173,11 @@ impl Trainer {
         blocking(move || request.send(&body[..])).await
     }
 
+    pub async fn delete(&self, token: &str, path: &str) -> Answer {
+        let request = agent().delete(self.url(path)).header("authorization", format!("Bearer {token}"));
+        blocking(move || request.call()).await
+    }
+
     /// Waits until a query gives true: for what happens in the background.
     pub async fn until(&self, query: &'static str) {
         let reached = async {
@@ -192,6 +197,14 @@ impl Trainer {
         self.stopping.cancel();
         drop(self.service);
         self.running.await.unwrap()
+    }
+
+    /// Stops it; the database can be used by another one.
+    pub async fn stop_and_keep_database(self) -> TestDatabase {
+        self.stopping.cancel();
+        drop(self.service);
+        self.running.await.unwrap().unwrap();
+        self.database
     }
 }
 

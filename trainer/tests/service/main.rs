@@ -1,8 +1,11 @@
 //! The service against a real PostgreSQL: a private cluster that these tests start, with a database for each of them.
 
 mod cluster;
+mod discovery;
 mod harness;
+mod hostile_paths;
 mod incidents;
+mod inventory;
 mod models;
 mod program;
 mod records;

@@ -98,6 +98,27 @@ fn every_exchange_says_of_what_kinds_its_caller_is() {
     assert!(silent.sent().records[0].observation.caller_kinds.is_empty());
 }
 
+#[test]
+fn a_caller_of_a_kind_that_never_uses_the_endpoint_is_refused_by_the_headers() {
+    let proxy = Proxy::observing(json!({"mode": "enforce"}));
+    let mut bundle = fixture::bundle(3);
+    bundle.profiles[0].caller_kinds = vec!["role:admin".into()];
+    proxy.load(&seal(&bundle, &fixture::signing_key()).unwrap());
+    let send = |more: &[(&str, &str)]| {
+        let mut flow = proxy.flow("GET", "/items", more);
+        let action = flow.request_headers(&proxy.host, true);
+        flow.finish(&proxy.host);
+        let findings = proxy.sent().records.remove(0).verdict.unwrap().findings;
+        (action, findings.into_iter().map(|finding| finding.reason).collect::<Vec<_>>())
+    };
+    let admin = [("authorization", "Bearer e30.eyJyb2xlIjoiYWRtaW4ifQ.c2ln")];
+    let customer = [("authorization", "Bearer e30.eyJyb2xlIjoiY3VzdG9tZXIifQ.c2ln")];
+    assert_eq!(send(&admin), (Flow::Continue, vec![]));
+    assert_eq!(send(&customer), (Flow::Pause, vec!["role:customer never calls GET /items, only role:admin".into()]));
+    assert_eq!(send(&[]), (Flow::Pause, vec!["anonymous callers never call GET /items, only role:admin".into()]));
+    assert_eq!(proxy.host.metric("apiward_alarms_total.detector.route"), 2);
+}
+
 /// The fixture's bundle with `POST /graphql` for the operations `AddUser` and `GetUser`.
 fn with_operations() -> Bundle {
     let mut bundle = fixture::bundle(3);

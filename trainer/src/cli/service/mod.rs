@@ -5,8 +5,9 @@ pub mod endpoints;
 pub mod models;
 pub mod training;
 
-use std::io::{self, Write as _};
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::{self, Read as _, Write as _};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
@@ -137,14 +138,47 @@ impl ServiceClient {
         self.answer(request.send_json(body))
     }
 
+    /// Sends a document as it is.
+    ///
+    /// # Errors
+    /// As [`ServiceClient::get`].
+    pub fn post_document(
+        &self,
+        path: &str,
+        query: &[(&str, Option<&str>)],
+        media_type: &str,
+        document: &[u8],
+    ) -> anyhow::Result<Value> {
+        let given = query.iter().filter_map(|(name, value)| value.map(|value| (*name, value)));
+        let request = self
+            .agent
+            .post(format!("{}{path}", self.base))
+            .header("authorization", &self.authorization)
+            .header("content-type", media_type)
+            .query_pairs(given);
+        self.answer(request.send(document))
+    }
+
+    /// # Errors
+    /// When the service cannot be reached or refuses.
+    pub fn delete(&self, path: &str) -> anyhow::Result<()> {
+        let request = self.agent.delete(format!("{}{path}", self.base)).header("authorization", &self.authorization);
+        self.body_of(request.call()).map(drop)
+    }
+
     fn answer(&self, result: Result<Response<Body>, ureq::Error>) -> anyhow::Result<Value> {
+        serde_json::from_slice(&self.body_of(result)?)
+            .with_context(|| format!("{} answered with something else than JSON: is it the trainer?", self.base))
+    }
+
+    /// The body of a success.
+    fn body_of(&self, result: Result<Response<Body>, ureq::Error>) -> anyhow::Result<Vec<u8>> {
         let mut response = result.with_context(|| format!("the service at {} cannot be reached", self.base))?;
         let status = response.status();
         let body = response.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_vec();
         let body = body.with_context(|| format!("the answer of {} broke off", self.base))?;
         if status.is_success() {
-            return serde_json::from_slice(&body)
-                .with_context(|| format!("{} answered with something else than JSON: is it the trainer?", self.base));
+            return Ok(body);
         }
         let problem: ProblemDocument = serde_json::from_slice(&body).unwrap_or_default();
         if problem.detail.is_empty() {
@@ -154,19 +188,37 @@ impl ServiceClient {
     }
 }
 
+/// The content of a file.
+///
+/// # Errors
+/// When it cannot be read or has more bytes than that.
+fn read_bounded(path: &Path, bytes_max: usize) -> anyhow::Result<Vec<u8>> {
+    let mut content = Vec::new();
+    File::open(path)?.take(bytes_max as u64 + 1).read_to_end(&mut content)?;
+    ensure!(content.len() <= bytes_max, "it has more than {bytes_max} bytes");
+    Ok(content)
+}
+
 /// Prints an answer: as it came, or as a person reads it.
 fn show<T: DeserializeOwned>(
     answer: Value,
     output: &OutputArgs,
     as_text: impl FnOnce(T) -> String,
 ) -> anyhow::Result<()> {
-    let mut text = if output.json {
-        serde_json::to_string_pretty(&answer).context("write the answer as JSON")?
-    } else {
-        as_text(
-            serde_json::from_value(answer).context("the service is of another version: its answer has other fields")?,
-        )
-    };
+    if output.json {
+        return show_json(&answer);
+    }
+    let answer =
+        serde_json::from_value(answer).context("the service is of another version: its answer has other fields")?;
+    print(as_text(answer))
+}
+
+/// Prints an answer as it came.
+fn show_json(answer: &Value) -> anyhow::Result<()> {
+    print(serde_json::to_string_pretty(answer).context("write the answer as JSON")?)
+}
+
+fn print(mut text: String) -> anyhow::Result<()> {
     if !text.ends_with('\n') {
         text.push('\n');
     }

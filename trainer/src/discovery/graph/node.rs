@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use apiward_detector::observation::{PathComponent, ValueEncoding};
+use apiward_detector::observation::{PathComponent, ValueEncoding, ValueType};
 use serde::{Deserialize, Serialize};
 
 use crate::discovery::limits;
@@ -150,6 +150,9 @@ impl Node {
 
 /// The component's text, if it can be a literal: `100.xml` passes as a word of its own and is none.
 fn word_of(component: &PathComponent) -> Option<&str> {
+    let value_type = component.shape.value_type;
     let has_identifier = component.parts.iter().any(|part| part.value_type.is_clearly_parameter());
-    component.word.as_deref().filter(|_| !has_identifier && !component.shape.value_type.is_clearly_parameter())
+    // A decimal that travels in clear is the number of a version.
+    let is_identifier = value_type.is_clearly_parameter() && value_type != ValueType::Decimal;
+    component.word.as_deref().filter(|_| !has_identifier && !is_identifier)
 }

@@ -11,7 +11,7 @@ use crate::discovery::summary::ValueSummary;
 
 use super::Folder;
 use super::enumerated::leave_out_enumerated;
-use super::evidence::{Followers, Following, Symbol, following, same_distribution};
+use super::evidence::{Followers, Following, Symbol, following, has_literals, same_distribution};
 use super::mixed::{MixedGroup, mixed_groups};
 use super::mixed_words::word_groups;
 use super::view::{View, established_callers, visits_of};
@@ -19,7 +19,7 @@ use super::view::{View, established_callers, visits_of};
 /// Callers that a literal needs to be taken for one.
 const LITERAL_CALLERS_MIN: usize = 3;
 /// Weight of looks among the evidence.
-const LOOKS_WEIGHT: f64 = 0.75;
+const LOOKS_WEIGHT: f64 = 0.8;
 /// Evidence for values: the word was handed out by a response before.
 const HANDED_OUT: f64 = 1.5;
 /// Too few callers for a literal.
@@ -30,14 +30,18 @@ const CROWD_MAX: f64 = 3.0;
 /// The same for children that are followed by quite the same, above this number.
 const LIKES_USUAL: f64 = 10.0;
 const LIKES_WEIGHT: f64 = 1.5;
-/// A word that many use is a literal unless something speaks for the contrary.
+/// A word that many use is a literal unless something speaks for the contrary: the more, by this for each e-fold of callers
+/// (as far as they are remembered) above what a literal needs.
 const SUPPORTED: f64 = -1.0;
+const SUPPORTED_FOLD: f64 = -0.8;
 /// Evidence that a group of words needs, all members together, where no other values are beside it.
 const GROUP_EVIDENCE_MIN: f64 = 3.0;
 /// Rounds after which the assignment is taken as it is.
 const ROUNDS_MAX: usize = 8;
 /// Different values of one strict type beside which a word of another type is no value.
 const STRICT_VALUES_MIN: usize = 6;
+/// Share of the words' visits that the values beside them need to count.
+const TYPED_SHARE_MIN: f64 = 0.02;
 /// Most that the numbers of values and literals at a place say about one more.
 const PREVALENCE_MAX: f64 = 2.5;
 /// Share of a group's visits that a value usually stays below, and what being far from it says at most.
@@ -85,9 +89,14 @@ pub fn decide<'g>(folder: &Folder<'_>, view: &View<'g>, correction: Option<&Plac
             candidate(folder, word, nodes, following, correction)
         })
         .collect();
-    let typed = TypedValues::of(&values);
+    let of_words: u64 = candidates.iter().map(|candidate| candidate.visits).sum();
+    let mut typed = TypedValues::of(&values);
+    // What hardly anybody uses says nothing about the words beside it; a scanner may have left it.
+    if typed.visits as f64 <= TYPED_SHARE_MIN * of_words as f64 {
+        typed = TypedValues::default();
+    }
     let mut beside: Following<'g> = BTreeMap::new();
-    for nodes in values.values() {
+    for nodes in values.values().filter(|_| typed.distinct > 0) {
         add(&mut beside, &following(nodes, folder.words, &followers), 4.0);
     }
     if folder.evidence.graph {
@@ -119,11 +128,13 @@ fn candidate<'g>(
 ) -> Candidate<'g> {
     let looks = LOOKS_WEIGHT * f64::from(folder.words.of(word));
     let mut own_evidence = if folder.evidence.looks { looks } else { 0.0 };
-    let is_supported = established_callers(&nodes, folder.conducts) >= LITERAL_CALLERS_MIN;
+    let callers = established_callers(&nodes, folder.conducts);
+    let is_supported = callers >= LITERAL_CALLERS_MIN;
+    let remembered = callers.min(limits::CALLERS_KEPT) as f64 / LITERAL_CALLERS_MIN as f64;
     if folder.evidence.graph {
         let handed_out: u64 = nodes.iter().map(|node| node.handed_out).sum();
         own_evidence += if handed_out * 2 > visits_of(&nodes) { HANDED_OUT } else { 0.0 };
-        own_evidence += if is_supported { SUPPORTED } else { UNSUPPORTED };
+        own_evidence += if is_supported { SUPPORTED + SUPPORTED_FOLD * remembered.ln() } else { UNSUPPORTED };
     }
     let is_kept = correction.is_some_and(|correction| correction.literals.contains(word));
     let is_folded = correction.is_some_and(|correction| correction.fold) && !is_kept;
@@ -151,7 +162,8 @@ fn assign(folder: &Folder<'_>, candidates: &mut [Candidate<'_>], typed: &TypedVa
         candidate.own_evidence += if candidate.visits * 2 > all_visits { MOST_VISITS } else { 0.0 };
     }
     let all = sum_of(candidates, beside, |_| true);
-    let all_members = candidates.len().saturating_sub(1) + typed.distinct;
+    let typed_members = if has_literals(beside) { typed.distinct } else { 0 };
+    let all_members = candidates.len().saturating_sub(1) + typed_members;
     for candidate in candidates.iter_mut().filter(|candidate| !candidate.is_fixed) {
         let others = without(&all, &candidate.following);
         let similar = same_distribution(&candidate.following, &others, all_members, folder.words);
@@ -166,7 +178,7 @@ fn assign(folder: &Folder<'_>, candidates: &mut [Candidate<'_>], typed: &TypedVa
             let group = if was_value { without(&group, &candidate.following) } else { group.clone() };
             let others = place.members - usize::from(was_value);
             candidate.evidence = candidate.own_evidence
-                + same_distribution(&candidate.following, &group, others + typed.distinct, folder.words)
+                + same_distribution(&candidate.following, &group, others + typed_members, folder.words)
                 + typed.evidence_beside(candidate.word, others)
                 + place.prevalence(was_value)
                 + place.visits_evidence(candidate.visits, was_value);
@@ -273,6 +285,7 @@ fn without<'g>(sum: &Following<'g>, counts: &Following<'g>) -> Following<'g> {
 }
 
 /// The children that are no words.
+#[derive(Default)]
 struct TypedValues {
     /// Different values, as far as they are counted.
     distinct: usize,

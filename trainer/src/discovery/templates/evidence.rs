@@ -73,7 +73,7 @@ const GROUP_WEIGHT_MAX: f64 = 60.0;
 /// Concentration of the prior over what follows.
 const CONCENTRATION: f64 = 2.0;
 /// The evidence of what follows is cut at ± this.
-const FOLLOWING_MAX: f64 = 10.0;
+const FOLLOWING_MAX: f64 = 8.0;
 
 /// Words that follow the components of one place, with how many of these they follow.
 #[derive(Debug, Default)]
@@ -210,6 +210,11 @@ pub fn same_distribution(own: &Following<'_>, group: &Following<'_>, members: us
     // Few members are too few to know what they have in common.
     let most = (3.0 * (1.0 + members as f64).ln()).min(FOLLOWING_MAX);
     together.min(of_literals.max(0.0)).clamp(-FOLLOWING_MAX, most)
+}
+
+/// Whether anything follows by which values can be known.
+pub fn has_literals(following: &Following<'_>) -> bool {
+    !special(following).is_empty()
 }
 
 /// What does not follow everywhere.

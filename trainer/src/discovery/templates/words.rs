@@ -69,7 +69,8 @@ impl WordOdds {
         let texts: Vec<&str> = words.into_iter().collect();
         let odds = judge.log_odds(&texts)?;
         for (text, odds) in texts.into_iter().zip(odds) {
-            let least = if is_in_capitals(text) { CAPITALS_ODDS } else { f32::MIN };
+            let is_number = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+            let least = if is_in_capitals(text) || is_number { CAPITALS_ODDS } else { f32::MIN };
             self.odds.insert(text.to_owned(), odds.max(least));
         }
         Ok(())
