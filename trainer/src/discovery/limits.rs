@@ -30,9 +30,11 @@ pub const PART_WORDS_MAX: usize = 8;
 pub const SPECIFICATION_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// YAML events, aliases included, of a specification.
 pub const SPECIFICATION_EVENTS_MAX: usize = 4_000_000;
+/// Nesting of a specification, as deep as `serde_json` goes.
+pub const SPECIFICATION_DEPTH_MAX: usize = 127;
 /// Operations of a specification.
 pub const SPECIFICATION_OPERATIONS_MAX: usize = 20_000;
 /// Schemas of a specification that are looked at in one comparison, each as often as it is used; others then allow anything.
-pub const SCHEMA_VISITS_MAX: usize = 2_000_000;
+pub const SCHEMA_VISITS_MAX: usize = 200_000;
 /// Mismatches that one comparison lists.
 pub const MISMATCHES_MAX: usize = 10_000;

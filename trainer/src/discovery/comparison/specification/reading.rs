@@ -15,7 +15,11 @@ pub fn read(document: &[u8]) -> Result<Value, SpecificationError> {
         return serde_json::from_str(text).map_err(SpecificationError::Json);
     }
     let options = serde_saphyr::options! {
-        budget: serde_saphyr::budget! { max_events: limits::SPECIFICATION_EVENTS_MAX, max_nodes: limits::SPECIFICATION_EVENTS_MAX },
+        budget: serde_saphyr::budget! {
+            max_events: limits::SPECIFICATION_EVENTS_MAX,
+            max_nodes: limits::SPECIFICATION_EVENTS_MAX,
+            max_depth: limits::SPECIFICATION_DEPTH_MAX,
+        },
         with_snippet: false,
     };
     serde_saphyr::from_str_with_options(text, options).map_err(|error| SpecificationError::Yaml(error.to_string()))
