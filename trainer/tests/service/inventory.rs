@@ -43,7 +43,7 @@ async fn endpoints_are_listed_as_soon_as_their_records_are_stored() {
     assert_eq!((templates(&rest), &rest["next"]), (vec!["/api/products/{id}"], &json!(null)));
     assert!(templates(&endpoints(&trainer, "?state=stale").await).is_empty());
     assert!(templates(&endpoints(&trainer, "?host=other.example").await).is_empty());
-    assert_eq!(templates(&endpoints(&trainer, &format!("?host={HOST}&state=active").as_str()).await).len(), 4);
+    assert_eq!(templates(&endpoints(&trainer, format!("?host={HOST}&state=active").as_str()).await).len(), 4);
     count(&trainer.service).await;
     let metrics = String::from_utf8(trainer.get("", "/metrics").await.expect(200).body).unwrap();
     for line in [

@@ -4,12 +4,16 @@ use std::collections::{BTreeMap, HashMap};
 
 use crate::discovery::graph::{Conducts, Node, Support};
 
+use super::view::visits_of;
+
 /// Callers up to which a word counts as one that hardly anybody uses.
 const CALLERS_FEW: usize = 2;
 /// Words of one place that hardly anybody but one caller uses, and their share of all such words there, from which on this
 /// caller counts as one that tries words out.
 const ENUMERATED_MIN: usize = 8;
 const ENUMERATED_SHARE: f64 = 0.15;
+/// Share of a place's visits that probes stay below.
+const PROBED_SHARE_MAX: f64 = 0.1;
 
 /// Leaves out words and values that nobody uses but callers whose requests mostly fail, or who try out words here.
 pub fn leave_out_enumerated(
@@ -37,6 +41,15 @@ pub fn leave_out_enumerated(
         let callers = support.callers();
         callers.is_empty() || callers.iter().any(|caller| conducts.is_established(*caller) && !tries_out(caller))
     };
+    let visits = |children: &BTreeMap<&str, Vec<&Node>>, unused_only: bool| -> u64 {
+        children.values().filter(|nodes| !unused_only || !is_used(nodes)).map(|nodes| visits_of(nodes)).sum()
+    };
+    let all = visits(words, false) + visits(values, false);
+    let unused = visits(words, true) + visits(values, true);
+    // Where they make up much of the traffic, these are not probes but the work of a few.
+    if unused as f64 > PROBED_SHARE_MAX * all as f64 {
+        return;
+    }
     words.retain(|_, nodes| is_used(nodes));
     values.retain(|_, nodes| is_used(nodes));
 }
