@@ -14,7 +14,7 @@ setup: ## Bring what is missing into .cache/, once
 	@scripts/setup
 
 build: module ## Build dist/apiward and dist/apiward_filter.wasm
-	cargo build --release --locked --package apiward-trainer --bin apiward
+	cargo build --release --locked --workspace --bin apiward
 	mkdir -p dist
 	cp target/release/apiward dist/apiward
 	$(env) cp "$$ORT_DYLIB_PATH" dist/libonnxruntime.so

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::exchange::Phase;
-use crate::profile::{FEATURES, Novelty};
+use crate::profile::{FEATURES, FeatureScale, Novelty};
 use crate::verdict::FindingKind;
 
 /// Classes of extent of an oddity: just outside, clearly, far.
@@ -169,8 +169,9 @@ impl FeatureTails {
 
 /// How rare an exchange as a whole is in one phase. The network's error is a mean over all features, in which one that is far
 /// out drowns, and the further out it is the better the network follows it; so single features are judged by their own tails
-/// beside it. Both are made comparable first, as −ln of their share among normal exchanges, pooled over endpoints. The largest
-/// is the exchange's surprise, which has a tail of its own.
+/// beside it. Both are made comparable first, as −ln of their share among normal exchanges, pooled over endpoints; what an
+/// endpoint shows often is no more surprising than it is seldom there. The largest is the exchange's surprise, which has a tail
+/// of its own.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct WholeTails {
     /// One per feature.
@@ -192,15 +193,22 @@ pub struct Surprise {
 
 impl WholeTails {
     /// `residual` is that of the reconstruction error, where the endpoint's usual one is known; `standardised` and `visible` are
-    /// the network's inputs.
-    pub fn surprise_of(&self, residual: Option<f32>, standardised: &[f32], visible: &[f32]) -> Surprise {
+    /// the network's inputs, `scales` those of the endpoint's features.
+    pub fn surprise_of(
+        &self,
+        residual: Option<f32>,
+        scales: &[FeatureScale],
+        standardised: &[f32],
+        visible: &[f32],
+    ) -> Surprise {
         let nats = residual.map_or(0.0, |residual| -self.reconstruction.p_value(residual).ln());
         let mut surprise = Surprise { nats, feature: None };
-        let features = FEATURES.iter().zip(&self.features).zip(standardised).zip(visible).enumerate();
-        for (number, (((feature, tails), standardised), visible)) in features {
+        let features = FEATURES.iter().zip(&self.features).zip(scales).zip(standardised).zip(visible).enumerate();
+        for (number, ((((feature, tails), scale), standardised), visible)) in features {
             // What is not the caller's doing is odd only together with something else.
             if *visible > 0.0 && feature.unit.stands_alone() {
-                let nats = tails.surprise(*standardised);
+                let pooled = tails.surprise(*standardised);
+                let nats = scale.own_surprise(*standardised).map_or(pooled, |own| pooled.min(own));
                 if nats > surprise.nats {
                     surprise = Surprise { nats, feature: Some(number) };
                 }
@@ -248,11 +256,12 @@ mod tests {
         let count = FEATURES.len();
         let place = |name| FEATURES.iter().position(|feature| feature.name == name).unwrap();
         let tails = WholeTails { features: vec![both; count], ..WholeTails::default() };
+        let scales = vec![FeatureScale { scale: 1.0, ..FeatureScale::default() }; count];
         let surprise = |name, standardised: f32, visible: f32| {
             let (mut features, mut known) = (vec![0.1; count], vec![1.0; count]);
             features[place(name)] = standardised;
             known[place(name)] = visible;
-            tails.surprise_of(None, &features, &known)
+            tails.surprise_of(None, &scales, &features, &known)
         };
         let response = surprise("response", 7.0, 1.0);
         assert!(response.nats > 12.0 && response.feature == Some(place("response")), "{response:?}");
@@ -260,8 +269,27 @@ mod tests {
         assert!(surprise("response", 7.0, 0.0).nats == 0.0, "what is not visible says nothing");
         assert!(surprise("duration", 7.0, 1.0).nats == 0.0, "load alone must not alarm");
         assert_eq!(surprise("response", 1.4, 1.0).nats, 0.0, "what many show is none");
-        let unknown = WholeTails::default().surprise_of(None, &vec![9.0; count], &vec![1.0; count]);
+        let unknown = WholeTails::default().surprise_of(None, &scales, &vec![9.0; count], &vec![1.0; count]);
         assert_eq!(unknown, Surprise::default());
+    }
+
+    #[test]
+    fn what_an_endpoint_shows_often_is_no_surprise_there() {
+        let side = ParetoTail { peak: 0.5, peak_rate: 0.01, shape: 0.0, scale: 0.2 };
+        let count = FEATURES.len();
+        let place = FEATURES.iter().position(|feature| feature.name == "response").unwrap();
+        let tails =
+            WholeTails { features: vec![FeatureTails { below: side, above: side }; count], ..WholeTails::default() };
+        let mut two_kinds = FeatureScale { scale: 1.0, ..FeatureScale::default() };
+        two_kinds.set_quantiles([0.0, 0.0, 0.0, 0.0, 0.0, 1.4, 1.4, 1.4, 1.4]);
+        let nats = |scale: FeatureScale, standardised: f32| {
+            let (mut features, known) = (vec![0.0; count], vec![1.0; count]);
+            features[place] = standardised;
+            tails.surprise_of(None, &vec![scale; count], &features, &known).nats
+        };
+        assert!(nats(FeatureScale { scale: 1.0, ..FeatureScale::default() }, 1.4) > 9.0);
+        assert!(nats(two_kinds, 1.4) < 1.0, "{}", nats(two_kinds, 1.4));
+        assert!(nats(two_kinds, 2.5) > 9.0, "beyond all that was seen it counts in full");
     }
 
     #[test]

@@ -38,6 +38,15 @@ impl FeatureScale {
         }
     }
 
+    /// −ln of the share of the endpoint's own exchanges that are as far out, both sides together, 0 or more; `None` beyond
+    /// all that was seen here.
+    pub fn own_surprise(&self, standardised: f32) -> Option<f32> {
+        let [first, .., last] = self.quantiles.map(|stored| f32::from(stored) / QUANTILE_STEPS);
+        let rounding = 0.5 / QUANTILE_STEPS;
+        let is_seen = standardised >= first - rounding && standardised <= last + rounding;
+        is_seen.then(|| self.tail_surprise(standardised.clamp(first, last)))
+    }
+
     /// −ln of the smaller tail probability of a standardised value, 0 or more: interpolated between the stored quantiles,
     /// linear beyond the outermost (an exponential tail of one standard deviation).
     fn tail_surprise(&self, standardised: f32) -> f32 {

@@ -139,6 +139,7 @@ fn line_of(captured: &CapturedExchange) -> Value {
         "path": request.target,
         "request_headers": header_lists(&request.headers),
         "request_body_base64": STANDARD.encode(&request.body),
+        "request_bytes": request.body_bytes,
         "status": response.and_then(|response| response.status),
         "response_headers": response.map(|response| header_lists(&response.headers)),
         "response_bytes": response.and_then(|response| response.bytes),

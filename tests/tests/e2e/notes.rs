@@ -94,7 +94,8 @@ pub fn honest_requests(seed: u64, count: usize) -> Vec<NoteRequest> {
                 let title = TITLES[rng.random_range(0..TITLES.len())];
                 let text = TEXTS[rng.random_range(0..TEXTS.len())];
                 let pages = rng.random_range(1..20);
-                NoteRequest::json("/api/notes", &json!({"title": title, "text": text, "pages": pages}))
+                let note = NoteRequest::json("/api/notes", &json!({"title": title, "text": text, "pages": pages}));
+                if rng.random_bool(0.25) { note.chunked() } else { note }
             }
             _ => {
                 let mut bytes = vec![0; rng.random_range(UPLOAD_BYTES) as usize];
