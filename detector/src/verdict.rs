@@ -54,10 +54,12 @@ pub enum FindingKind {
     UnknownOperation,
     /// A caller of a kind that never uses this endpoint.
     CallerKind,
+    /// A number, boolean, object, … where the field never had that JSON type.
+    JsonType,
 }
 
 impl FindingKind {
-    pub const ALL: [FindingKind; 19] = [
+    pub const ALL: [FindingKind; 20] = [
         FindingKind::UnknownHost,
         FindingKind::UnknownEndpoint,
         FindingKind::UnknownMethod,
@@ -77,6 +79,7 @@ impl FindingKind {
         FindingKind::Status,
         FindingKind::UnknownOperation,
         FindingKind::CallerKind,
+        FindingKind::JsonType,
     ];
 
     /// The detector that reports this kind.

@@ -11,7 +11,7 @@ use crate::route::RouteTable;
 use super::BundleError;
 
 /// Version of the payload, the observation's features included. A filter reads exactly this one.
-pub const BUNDLE_SCHEMA: u32 = 2;
+pub const BUNDLE_SCHEMA: u32 = 3;
 
 /// The payload.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -12,7 +12,7 @@ pub const PATTERNS_MAX: usize = 64;
 pub const VALUES_ENUMERATED_MAX: usize = 24;
 
 /// The kinds of oddity that a single value can have, in the order of [`FieldProfile::novelty`].
-pub const FIELD_KINDS: [FindingKind; 8] = [
+pub const FIELD_KINDS: [FindingKind; 9] = [
     FindingKind::MissingField,
     FindingKind::ValueType,
     FindingKind::Characters,
@@ -21,6 +21,7 @@ pub const FIELD_KINDS: [FindingKind; 8] = [
     FindingKind::Pattern,
     FindingKind::Range,
     FindingKind::Enumeration,
+    FindingKind::JsonType,
 ];
 
 /// How often something new of a kind was met of late, as a class: 0 under 0.1 %, 1 under 0.5 %, 2 under 2 %, 3 under 10 %,
@@ -118,9 +119,9 @@ impl FieldProfile {
         if self.types.binary_search(&value_type).is_err() {
             let new_encoding = self.types.iter().all(|(encoding, _)| *encoding != field.encoding);
             report(Oddity {
-                kind: FindingKind::ValueType,
+                kind: if new_encoding { FindingKind::JsonType } else { FindingKind::ValueType },
                 property: stable_hash(&[b"type", field.encoding.noun().as_bytes(), shape.value_type.noun().as_bytes()]),
-                extent: if new_encoding { 2 } else { 0 },
+                extent: 0,
                 text: OddityText::Type { encoding: field.encoding, value_type: shape.value_type },
             });
         }

@@ -62,9 +62,11 @@ impl Vocabulary {
     fn extent_when_new(&self, oddity: &Oddity, extent: u8) -> u8 {
         match oddity.kind {
             FindingKind::Characters if oddity.property < 128 && !self.knows_character(oddity.property) => 2,
-            FindingKind::Characters | FindingKind::Pattern | FindingKind::ValueType | FindingKind::Enumeration => {
-                extent.max(1)
-            }
+            FindingKind::Characters
+            | FindingKind::Pattern
+            | FindingKind::ValueType
+            | FindingKind::JsonType
+            | FindingKind::Enumeration => extent.max(1),
             _ => extent,
         }
     }

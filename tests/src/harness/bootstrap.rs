@@ -18,6 +18,8 @@ const ANY_PORT: u16 = 0;
 #[derive(Debug, Clone)]
 pub struct Places<'p> {
     pub upstream: SocketAddr,
+    /// Whether it speaks HTTP/2.
+    pub http2_upstream: bool,
     pub trainer: SocketAddr,
     pub module: &'p Path,
     pub access_log: &'p Path,
@@ -54,6 +56,9 @@ pub fn bootstrap(places: &Places<'_>) -> anyhow::Result<Value> {
             format!("/static_resources/clusters/{cluster}/load_assignment/endpoints/0/lb_endpoints/0/endpoint/address");
         *place(&mut bootstrap, &pointer)? = socket_address(&address.ip().to_string(), address.port());
     }
+    if places.http2_upstream {
+        merge(place(&mut bootstrap, "/static_resources/clusters/0")?, &http2());
+    }
     let manager = place(&mut bootstrap, CONNECTION_MANAGER)?;
     merge(manager, &connection_manager_changes());
     let log = place(manager, "/access_log/0")?;
@@ -88,6 +93,14 @@ fn connection_manager_changes() -> Value {
             "pack_trace_reason": false,
         }},
     })
+}
+
+/// What makes Envoy speak HTTP/2 to a cluster.
+fn http2() -> Value {
+    json!({"typed_extension_protocol_options": {"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+        "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+        "explicit_http_config": {"http2_protocol_options": {}},
+    }}})
 }
 
 /// What turns an access log on standard output into one in a file.

@@ -30,6 +30,7 @@ pub struct EnvoyBuilder {
     upstream: SocketAddr,
     trainer: SocketAddr,
     workers: u32,
+    http2_upstream: bool,
     module: Option<PathBuf>,
     filter: Value,
     /// Name and `json_format` of each.
@@ -40,6 +41,12 @@ impl EnvoyBuilder {
     /// Worker threads, 2 unless told otherwise.
     pub fn workers(mut self, workers: u32) -> Self {
         self.workers = workers;
+        self
+    }
+
+    /// Speaks HTTP/2 to the service, as gRPC needs.
+    pub fn http2_upstream(mut self) -> Self {
+        self.http2_upstream = true;
         self
     }
 
@@ -79,6 +86,7 @@ impl EnvoyBuilder {
             .collect();
         let places = Places {
             upstream: self.upstream,
+            http2_upstream: self.http2_upstream,
             trainer: self.trainer,
             module: &module,
             access_log: &access_log,
@@ -137,7 +145,15 @@ impl Envoy {
     /// When the shipped configuration cannot be read.
     pub fn builder(upstream: SocketAddr, trainer: SocketAddr, secrets: &Secrets) -> anyhow::Result<EnvoyBuilder> {
         let filter = bootstrap::filter_configuration(secrets)?;
-        Ok(EnvoyBuilder { upstream, trainer, workers: WORKERS, module: None, filter, more_access_logs: Vec::new() })
+        Ok(EnvoyBuilder {
+            upstream,
+            trainer,
+            workers: WORKERS,
+            http2_upstream: false,
+            module: None,
+            filter,
+            more_access_logs: Vec::new(),
+        })
     }
 
     /// Where clients go.

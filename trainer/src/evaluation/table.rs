@@ -134,5 +134,6 @@ fn name_of(kind: FindingKind) -> &'static str {
         FindingKind::Status => "status never given before",
         FindingKind::UnknownOperation => "unknown operation",
         FindingKind::CallerKind => "caller of another kind",
+        FindingKind::JsonType => "JSON type of a value",
     }
 }
