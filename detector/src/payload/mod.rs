@@ -1,0 +1,3 @@
+//! The payload detector: is a value of the request an attack?
+
+pub mod undo;
