@@ -6,7 +6,7 @@ use crate::exchange::Phase;
 use crate::findings::{Odd, odd_in_profile, odd_route, rule_statistic};
 use crate::limits;
 use crate::network::Autoencoder;
-use crate::observation::{Location, Observation};
+use crate::observation::Observation;
 use crate::profile::{
     EndpointProfile, FEATURES, FeatureUnit, baseline_statistic, feature_count, features_of, visible_in,
 };
@@ -363,7 +363,7 @@ impl Observation {
         if earlier.phase < Phase::Body {
             earlier.body = Default::default();
             earlier.operation = None;
-            earlier.fields.retain(|field| matches!(field.location, Location::Path | Location::Query));
+            earlier.fields.retain(|field| field.location.phase() == Phase::Headers);
         }
         earlier
     }

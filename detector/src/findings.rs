@@ -301,8 +301,10 @@ fn check_whole(id: &[u8; 8], endpoint: &str, profile: &EndpointProfile, observat
         }
     }
     if observation.body.malformed {
-        let class = observation.request_content.noun();
-        let reason = format!("body on {endpoint} is no valid {class}");
+        let reason = match observation.body.problem {
+            Some(problem) => format!("body on {endpoint} {}", problem.words()),
+            None => format!("body on {endpoint} is no valid {}", observation.request_content.noun()),
+        };
         add(FindingKind::Malformed, profile.unknown_field, Phase::Body, 0, reason);
     }
     if let Some(response) = &observation.response

@@ -12,9 +12,29 @@ const BASE64URL: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
+/// The JSON texts of a token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parts {
+    pub header: Vec<u8>,
+    pub claims: Vec<u8>,
+}
+
+/// The decoded parts of a token, with or without `Bearer ` before it; `None` for what is no token of three parts in base64url or
+/// longer than [`limits::JWT_BYTES_MAX`]. Whether they are JSON is not looked at.
+pub fn parts(token: &str) -> Option<Parts> {
+    let (header, claims) = encoded_parts(token)?;
+    Some(Parts { header: BASE64URL.decode(header).ok()?, claims: BASE64URL.decode(claims).ok()? })
+}
+
 /// The claims of a token, with or without `Bearer ` before it; `None` for what is no token of JSON claims or longer than
 /// [`limits::JWT_BYTES_MAX`].
 pub fn claims(token: &str) -> Option<Value> {
+    let (_header, claims) = encoded_parts(token)?;
+    let claims: Value = serde_json::from_slice(&BASE64URL.decode(claims).ok()?).ok()?;
+    claims.is_object().then_some(claims)
+}
+
+fn encoded_parts(token: &str) -> Option<(&str, &str)> {
     let token = token.trim();
     let token = match token.split_once(' ') {
         Some((scheme, rest)) if scheme.eq_ignore_ascii_case("bearer") => rest.trim_start(),
@@ -25,12 +45,8 @@ pub fn claims(token: &str) -> Option<Value> {
         return None;
     }
     let mut parts = token.split('.');
-    let (_header, claims, _signature) = (parts.next()?, parts.next()?, parts.next()?);
-    if parts.next().is_some() {
-        return None;
-    }
-    let claims: Value = serde_json::from_slice(&BASE64URL.decode(claims).ok()?).ok()?;
-    claims.is_object().then_some(claims)
+    let (header, claims, _signature) = (parts.next()?, parts.next()?, parts.next()?);
+    parts.next().is_none().then_some((header, claims))
 }
 
 /// A claim by its name or, where there is none of that name, by the way to it with dots between (`realm_access.roles`).

@@ -45,7 +45,7 @@ pub const METHOD_BYTES_MAX: usize = 32;
 /// Bytes of a request id kept in telemetry.
 pub const REQUEST_ID_BYTES_MAX: usize = 64;
 /// Bytes decoded or walked for one exchange, over all parsers.
-pub const WORK_BYTES_MAX: u64 = 1024 * 1024;
+pub const WORK_BYTES_MAX: u64 = 2 * 1024 * 1024;
 /// Values classified for one exchange, over all parsers.
 pub const WORK_VALUES_MAX: u64 = 4096;
 /// Decoding layers for one exchange, over all values.
@@ -54,6 +54,34 @@ pub const WORK_LAYERS_MAX: u64 = 8192;
 pub const WORK_INFERENCES_MAX: u64 = 8;
 /// Bytes of request body that are read by default.
 pub const BODY_BYTES_DEFAULT: usize = 256 * 1024;
+
+/// Bytes of request body that are looked at after its content encoding is undone.
+pub const DECODED_BODY_BYTES_MAX: usize = BODY_BYTES_DEFAULT;
+/// Content encodings of one body, one around the other.
+pub const CONTENT_ENCODINGS_MAX: usize = 2;
+/// How many times larger than sent a body may come out of its content encoding, where it is cut at the limit; above this it is a
+/// bomb. Deflate reaches 1,032 with zeros only, JSON and text hardly 20.
+pub const DECODED_BODY_RATIO_MAX: usize = 100;
+/// Binary logarithm of a Brotli window: RFC 7932 allows 24, which are 16 MiB.
+pub const BROTLI_WINDOW_BITS_MAX: u8 = 22;
+/// Parts of a multipart body that are looked at.
+pub const MULTIPART_PARTS_MAX: usize = 256;
+/// Bytes of the headers of one part of a multipart body.
+pub const MULTIPART_HEADER_BYTES_MAX: usize = 8 * 1024;
+/// Nesting of XML elements that is walked.
+pub const XML_DEPTH_MAX: usize = 128;
+/// Values of one phase that the payload detector looks at.
+pub const PAYLOAD_VALUES_MAX: usize = 128;
+/// Bytes of all of them.
+pub const PAYLOAD_VALUES_BYTES_MAX: usize = 48 * 1024;
+/// Bytes of one of them; of a longer value windows are taken.
+pub const PAYLOAD_VALUE_BYTES_MAX: usize = 4096;
+/// Bytes of a window of a long value.
+pub const PAYLOAD_WINDOW_BYTES: usize = 2048;
+/// Bytes that a window shares with the next one.
+pub const PAYLOAD_WINDOW_OVERLAP_BYTES: usize = 256;
+/// Windows of one value.
+pub const PAYLOAD_WINDOWS_MAX: usize = 6;
 
 /// Bytes of a bundle file.
 pub const BUNDLE_BYTES_MAX: usize = 16 * 1024 * 1024;

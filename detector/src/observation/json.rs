@@ -1,4 +1,4 @@
-//! A JSON body walked once, without building a tree.
+//! A JSON document walked once, without building a tree.
 
 use std::fmt;
 
@@ -6,62 +6,41 @@ use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess
 
 use crate::limits;
 
-use super::fields::FieldCollector;
-use super::shape::ValueShape;
+use super::ValueEncoding;
 use super::words::field_name;
-use super::{Location, ValueEncoding};
 
-/// What the walk found besides the fields.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct JsonWalk {
-    pub depth: u16,
-    pub items_max: u32,
-    /// The text is no JSON document.
-    pub malformed: bool,
+/// Who is told what the walk meets. Names are dotted, with `[]` for items: `items[].note`.
+pub trait JsonCollector {
+    /// A string, number, boolean or null, with its text (empty for null).
+    fn value(&mut self, name: &str, encoding: ValueEncoding, text: &str);
+
+    /// Before the items of a container, which is `depth` containers deep: how many of them are walked; the others are passed over.
+    fn enter(&mut self, name: &str, encoding: ValueEncoding, depth: usize) -> usize;
+
+    /// After them, with their number.
+    fn leave(&mut self, name: &str, encoding: ValueEncoding, length: usize);
+
+    /// A member's key as it is, before its value; `false` ends the walk.
+    fn key(&mut self, name: &str, key: &str) -> bool;
 }
 
-/// Adds every value of the document to the collector. Values met before an error stay.
-pub fn walk(body: &[u8], collector: &mut FieldCollector<'_>) -> JsonWalk {
-    let mut walk = JsonWalk::default();
+/// Walks a document whose outermost value has that name.
+///
+/// # Errors
+/// When it is no JSON, nested deeper than serde_json goes (128), or was ended. Values met before stay.
+pub fn walk(body: &[u8], name: &str, collector: &mut dyn JsonCollector) -> Result<(), serde_json::Error> {
     let mut deserializer = serde_json::Deserializer::from_slice(body);
-    let node = Node { collector, walk: &mut walk, name: "", depth: 0 };
-    let result = node.deserialize(&mut deserializer).and_then(|()| deserializer.end());
-    walk.malformed = result.is_err();
-    walk
+    Node { collector, name, depth: 0 }.deserialize(&mut deserializer)?;
+    deserializer.end()
 }
 
-struct Node<'n, 'c> {
-    collector: &'n mut FieldCollector<'c>,
-    walk: &'n mut JsonWalk,
+struct Node<'n> {
+    collector: &'n mut dyn JsonCollector,
     name: &'n str,
     depth: usize,
 }
 
-impl Node<'_, '_> {
-    fn leaf(self, encoding: ValueEncoding, text: &str) {
-        let Some(shape) = self.collector.text_shape(text, 0) else {
-            return;
-        };
-        self.collector.add(Location::Body, self.name, encoding, shape);
-    }
-
-    /// Enters a container; `false` when it is too deep to be walked.
-    fn enter(&mut self) -> bool {
-        self.walk.depth = self.walk.depth.max(u16::try_from(self.depth + 1).unwrap_or(u16::MAX));
-        if self.depth >= limits::JSON_DEPTH_MAX || !self.collector.budget.take_value() {
-            self.collector.incomplete = true;
-            return false;
-        }
-        true
-    }
-
-    fn container(&mut self, encoding: ValueEncoding, length: usize) {
-        self.walk.items_max = self.walk.items_max.max(u32::try_from(length).unwrap_or(u32::MAX));
-        self.collector.add(Location::Body, self.name, encoding, ValueShape::of_container(length));
-    }
-}
-
-impl<'de> DeserializeSeed<'de> for Node<'_, '_> {
+impl<'de> DeserializeSeed<'de> for Node<'_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
@@ -69,7 +48,7 @@ impl<'de> DeserializeSeed<'de> for Node<'_, '_> {
     }
 }
 
-impl<'de> Visitor<'de> for Node<'_, '_> {
+impl<'de> Visitor<'de> for Node<'_> {
     type Value = ();
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -77,82 +56,85 @@ impl<'de> Visitor<'de> for Node<'_, '_> {
     }
 
     fn visit_unit<E>(self) -> Result<(), E> {
-        self.leaf(ValueEncoding::JsonNull, "");
+        self.collector.value(self.name, ValueEncoding::JsonNull, "");
         Ok(())
     }
 
     fn visit_bool<E>(self, value: bool) -> Result<(), E> {
-        self.leaf(ValueEncoding::JsonBoolean, if value { "true" } else { "false" });
+        self.collector.value(self.name, ValueEncoding::JsonBoolean, if value { "true" } else { "false" });
         Ok(())
     }
 
     fn visit_i64<E>(self, value: i64) -> Result<(), E> {
-        self.leaf(ValueEncoding::JsonNumber, &value.to_string());
+        self.collector.value(self.name, ValueEncoding::JsonNumber, &value.to_string());
         Ok(())
     }
 
     fn visit_u64<E>(self, value: u64) -> Result<(), E> {
-        self.leaf(ValueEncoding::JsonNumber, &value.to_string());
+        self.collector.value(self.name, ValueEncoding::JsonNumber, &value.to_string());
         Ok(())
     }
 
     fn visit_f64<E>(self, value: f64) -> Result<(), E> {
-        self.leaf(ValueEncoding::JsonNumber, &value.to_string());
+        self.collector.value(self.name, ValueEncoding::JsonNumber, &value.to_string());
         Ok(())
     }
 
     fn visit_str<E>(self, value: &str) -> Result<(), E> {
-        self.leaf(ValueEncoding::JsonString, value);
+        self.collector.value(self.name, ValueEncoding::JsonString, value);
         Ok(())
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(mut self, mut items: A) -> Result<(), A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
+        let Node { collector, name, depth } = self;
+        let walked = collector.enter(name, ValueEncoding::JsonArray, depth);
+        let item_name = bounded(format!("{name}[]"));
         let mut length = 0;
-        if !self.enter() {
-            while items.next_element::<IgnoredAny>()?.is_some() {}
-            return Ok(());
+        while length < walked {
+            if items
+                .next_element_seed(Node { collector: &mut *collector, name: &item_name, depth: depth + 1 })?
+                .is_none()
+            {
+                collector.leave(name, ValueEncoding::JsonArray, length);
+                return Ok(());
+            }
+            length += 1;
         }
-        let item_name = bounded(format!("{}[]", self.name));
-        loop {
-            let node = Node {
-                collector: &mut *self.collector,
-                walk: &mut *self.walk,
-                name: &item_name,
-                depth: self.depth + 1,
+        while items.next_element::<IgnoredAny>()?.is_some() {
+            length += 1;
+        }
+        collector.leave(name, ValueEncoding::JsonArray, length);
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
+        let Node { collector, name, depth } = self;
+        let walked = collector.enter(name, ValueEncoding::JsonObject, depth);
+        let mut length = 0;
+        while length < walked {
+            let Some(key) = members.next_key::<String>()? else {
+                collector.leave(name, ValueEncoding::JsonObject, length);
+                return Ok(());
             };
-            if items.next_element_seed(node)?.is_none() {
-                break;
+            if !collector.key(name, &key) {
+                return Err(A::Error::custom("the walk was ended"));
             }
+            let member_name = member_name(name, &key);
+            members.next_value_seed(Node { collector: &mut *collector, name: &member_name, depth: depth + 1 })?;
             length += 1;
         }
-        self.container(ValueEncoding::JsonArray, length);
+        while members.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {
+            length += 1;
+        }
+        collector.leave(name, ValueEncoding::JsonObject, length);
         Ok(())
     }
+}
 
-    fn visit_map<A: MapAccess<'de>>(mut self, mut members: A) -> Result<(), A::Error> {
-        let mut length = 0;
-        if !self.enter() {
-            while members.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-            return Ok(());
-        }
-        while let Some(key) = members.next_key::<String>()? {
-            if !self.collector.budget.take_bytes(key.len()) {
-                self.collector.incomplete = true;
-                return Err(A::Error::custom("work budget used up"));
-            }
-            let part = field_name(&key);
-            let name = bounded(if self.name.is_empty() { part } else { format!("{}.{part}", self.name) });
-            members.next_value_seed(Node {
-                collector: &mut *self.collector,
-                walk: &mut *self.walk,
-                name: &name,
-                depth: self.depth + 1,
-            })?;
-            length += 1;
-        }
-        self.container(ValueEncoding::JsonObject, length);
-        Ok(())
-    }
+/// The name of a part of what has a name, `key` as it was sent.
+pub fn member_name(name: &str, key: &str) -> String {
+    let part = field_name(key);
+    bounded(if name.is_empty() { part } else { format!("{name}.{part}") })
 }
 
 /// Names are ASCII by construction, so any byte is a character boundary.
@@ -161,58 +143,4 @@ fn bounded(mut name: String) -> String {
         name.truncate(limits::FIELD_NAME_BYTES_MAX);
     }
     name
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::hashing::KeyedHasher;
-    use crate::observation::ObservedField;
-    use crate::work::WorkBudget;
-
-    fn fields(body: &str) -> (Vec<ObservedField>, JsonWalk, bool) {
-        let hasher = KeyedHasher::new(b"0123456789abcdef").unwrap();
-        let mut fields = Vec::new();
-        let mut budget = WorkBudget::default();
-        let mut collector =
-            FieldCollector { hasher: &hasher, budget: &mut budget, fields: &mut fields, incomplete: false };
-        let walk = walk(body.as_bytes(), &mut collector);
-        let incomplete = collector.incomplete;
-        (fields, walk, incomplete)
-    }
-
-    #[test]
-    fn names_values_by_their_place() {
-        let (fields, walk, _) = fields(r#"{"items":[{"qty":2,"note":"x"},{"qty":null}],"ok":true,"1234":1.5}"#);
-        let mut names: Vec<_> = fields.iter().map(|field| (field.name.as_str(), field.encoding)).collect();
-        names.sort();
-        names.dedup();
-        assert_eq!(
-            names,
-            vec![
-                ("", ValueEncoding::JsonObject),
-                ("items", ValueEncoding::JsonArray),
-                ("items[]", ValueEncoding::JsonObject),
-                ("items[].note", ValueEncoding::JsonString),
-                ("items[].qty", ValueEncoding::JsonNumber),
-                ("items[].qty", ValueEncoding::JsonNull),
-                ("ok", ValueEncoding::JsonBoolean),
-                ("{integer}", ValueEncoding::JsonNumber),
-            ]
-        );
-        assert_eq!((walk.depth, walk.items_max, walk.malformed), (3, 3, false));
-    }
-
-    #[test]
-    fn broken_deep_and_huge_documents_end_in_marks_not_in_panics() {
-        assert!(fields(r#"{"a":"#).1.malformed);
-        assert!(fields("").1.malformed);
-        assert!(fields("{} x").1.malformed);
-        let (_, _, incomplete) = fields(&format!("{}{}", "[".repeat(100), "]".repeat(100)));
-        assert!(incomplete);
-        assert!(fields(&"[".repeat(100_000)).1.malformed);
-        let (many, _, incomplete) = fields(&format!("[{}1]", "1,".repeat(50_000)));
-        assert!(incomplete);
-        assert_eq!(many.len(), limits::VALUES_MAX);
-    }
 }

@@ -3,15 +3,21 @@
 //! The observation is the only input of scoring and of learning, and it is what telemetry carries; so the filter, the
 //! offline scorer and the trainer see the same thing, and the store holds no values.
 
+mod body;
 mod caller_kind;
 mod credentials;
 mod decoding;
 mod fields;
+mod graphql;
+mod header_values;
 mod json;
+mod nested;
 mod observer;
 mod operation;
 mod parts;
 mod path;
+mod payload_values;
+mod request_json;
 mod response;
 mod sensitive;
 mod shape;
@@ -28,6 +34,7 @@ pub use caller_kind::{
 pub use credentials::CredentialKinds;
 pub use observer::{Observer, normalised_host};
 pub use parts::ComponentPart;
+pub use payload_values::{PayloadValue, PayloadValues};
 pub use response::ResponseField;
 pub use sensitive::SensitiveClasses;
 pub use shape::{CharacterClasses, ValueShape};
@@ -99,7 +106,18 @@ pub enum Location {
     Path,
     Query,
     Form,
+    /// JSON.
     Body,
+    Multipart,
+    Xml,
+    /// A body as one text; never a field.
+    Text,
+    /// Never a field.
+    Header,
+    /// Never a field.
+    Cookie,
+    /// A claim of the token (RFC 7519) in `authorization`; never a field.
+    Token,
 }
 
 impl Location {
@@ -110,14 +128,20 @@ impl Location {
             Location::Query => "query parameter",
             Location::Form => "form field",
             Location::Body => "body field",
+            Location::Multipart => "multipart field",
+            Location::Xml => "XML field",
+            Location::Text => "body text",
+            Location::Header => "header",
+            Location::Cookie => "cookie",
+            Location::Token => "token claim",
         }
     }
 
     /// The phase in which fields of this location become known.
     pub fn phase(self) -> Phase {
         match self {
-            Location::Path | Location::Query => Phase::Headers,
-            Location::Form | Location::Body => Phase::Body,
+            Location::Path | Location::Query | Location::Header | Location::Cookie | Location::Token => Phase::Headers,
+            Location::Form | Location::Body | Location::Multipart | Location::Xml | Location::Text => Phase::Body,
         }
     }
 }
@@ -136,7 +160,7 @@ pub struct ObservedField {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ValueEncoding {
-    /// Path, query or form: everything is text.
+    /// Path, query, form, multipart or XML: everything is text.
     Text,
     JsonString,
     JsonNumber,
@@ -205,10 +229,39 @@ pub struct BodyMeasures {
     pub bytes: u64,
     pub depth: u16,
     pub items_max: u32,
-    /// The body does not parse as its declared type.
+    /// The body does not parse as its declared type: `problem` says how.
     pub malformed: bool,
     /// Only a part of the body was read.
     pub cut: bool,
+    /// `None` in telemetry before version 3.
+    #[serde(default)]
+    pub problem: Option<BodyProblem>,
+}
+
+/// What a body is not that it was declared to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BodyProblem {
+    Json,
+    Multipart,
+    Xml,
+    /// Not encoded as `content-encoding` says, or in a way that is not known.
+    ContentEncoding,
+    /// Out of its content encoding it comes so much larger that it is meant to use up memory.
+    Bomb,
+}
+
+impl BodyProblem {
+    /// What a person reads after "body".
+    pub fn words(self) -> &'static str {
+        match self {
+            BodyProblem::Json => "is no valid JSON",
+            BodyProblem::Multipart => "is no valid multipart form",
+            BodyProblem::Xml => "is no valid XML",
+            BodyProblem::ContentEncoding => "is not encoded as its content-encoding says",
+            BodyProblem::Bomb => "is a decompression bomb",
+        }
+    }
 }
 
 /// What the response tells in numbers.

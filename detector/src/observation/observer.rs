@@ -7,20 +7,22 @@ use crate::hashing::KeyedHasher;
 use crate::limits;
 use crate::work::WorkBudget;
 
+use super::body::{self, DeclaredBody};
 use super::caller_kind::observed_kinds;
 use super::fields::FieldCollector;
-use super::operation::operation_of;
+use super::header_values::{collect_headers, collect_path};
 use super::path::parse_target;
+use super::payload_values::{PayloadValue, PayloadValues};
 use super::response::response_fields;
-use super::{
-    BodyMeasures, ContentClass, CredentialKinds, Location, Observation, RequestMeasures, ResponseMeasures, json,
-};
+use super::{BodyMeasures, ContentClass, CredentialKinds, Location, Observation, RequestMeasures, ResponseMeasures};
 
 /// Observes one exchange as its phases come.
 #[derive(Debug, Clone)]
 pub struct Observer {
     observation: Observation,
     budget: WorkBudget,
+    declared_body: DeclaredBody,
+    payload_values: PayloadValues,
 }
 
 impl Observer {
@@ -37,13 +39,12 @@ impl Observer {
         let parsed = parse_target(target, hasher, &mut budget);
         let mut fields = Vec::new();
         let query = parsed.query.get(..limits::PATH_BYTES_MAX).unwrap_or(parsed.query);
-        let mut collector = FieldCollector {
-            hasher,
-            budget: &mut budget,
-            fields: &mut fields,
-            incomplete: query.len() < parsed.query.len(),
-        };
-        collector.urlencoded(Location::Query, query);
+        let mut payload_values = PayloadValues::default();
+        let mut collector = FieldCollector::new(hasher, &mut budget, &mut fields, &mut payload_values);
+        collector.incomplete = query.len() < parsed.query.len();
+        collector.urlencoded(Location::Query, "", query);
+        collect_path(parsed.path, &parsed.texts, parsed.marks, &mut collector);
+        collect_headers(headers, &mut collector);
         let incomplete = parsed.incomplete || collector.incomplete;
         let observation = Observation {
             host: normalised_host(host),
@@ -63,7 +64,10 @@ impl Observer {
             minute_of_day: at_ms.map(minute_of_day),
             incomplete,
         };
-        Self { observation, budget }
+        let text_of = |name| header(headers, name).unwrap_or_default().to_owned();
+        let declared_body =
+            DeclaredBody { content_type: text_of("content-type"), content_encoding: text_of("content-encoding") };
+        Self { observation, budget, declared_body, payload_values }
     }
 
     /// Of what kinds the caller is, and whether it showed a client certificate; part of the header phase.
@@ -78,30 +82,12 @@ impl Observer {
 
     /// Body phase. `body` is what was read, `body_bytes` the length of all of it.
     pub fn request_body(&mut self, body: &[u8], body_bytes: u64, hasher: &KeyedHasher) {
-        let cut = (body.len() as u64) < body_bytes;
-        let mut collector = FieldCollector {
-            hasher,
-            budget: &mut self.budget,
-            fields: &mut self.observation.fields,
-            incomplete: false,
-        };
-        let mut measures = BodyMeasures { bytes: body_bytes, cut, ..BodyMeasures::default() };
-        if !body.is_empty() {
-            match body_class(self.observation.request_content, body) {
-                ContentClass::Json if collector.budget.take_bytes(body.len()) => {
-                    let walk = json::walk(body, &mut collector);
-                    measures.depth = walk.depth;
-                    measures.items_max = walk.items_max;
-                    measures.malformed = walk.malformed && !cut;
-                    self.observation.operation = Some(body).filter(|_| !walk.malformed).and_then(operation_of);
-                }
-                ContentClass::Json => collector.incomplete = true,
-                ContentClass::Form => collector.urlencoded(Location::Form, body),
-                _ => {}
-            }
-        }
+        let mut collector =
+            FieldCollector::new(hasher, &mut self.budget, &mut self.observation.fields, &mut self.payload_values);
+        let observed = body::collect(&self.declared_body, body, body_bytes, &mut collector);
         self.observation.incomplete |= collector.incomplete;
-        self.observation.body = measures;
+        self.observation.body = observed.measures;
+        self.observation.operation = observed.operation;
         self.observation.phase = self.observation.phase.max(Phase::Body);
     }
 
@@ -116,6 +102,16 @@ impl Observer {
         if content == ContentClass::Json && !body.is_empty() {
             self.observation.response_fields = response_fields(body, hasher, &mut self.budget);
         }
+    }
+
+    /// The values of the phases since this was last asked that are not plain, for the payload detector.
+    pub fn take_payload_values(&mut self) -> Vec<PayloadValue> {
+        self.payload_values.take()
+    }
+
+    /// Whether a request had more such values than are kept.
+    pub fn has_dropped_payload_values(&self) -> bool {
+        self.payload_values.has_dropped()
     }
 
     pub fn observation(&self) -> &Observation {
@@ -224,19 +220,6 @@ fn saturate(count: usize) -> u32 {
     u32::try_from(count).unwrap_or(u32::MAX)
 }
 
-/// The class by which a body is parsed: the declared one, or JSON by its first character where none is declared.
-fn body_class(declared: ContentClass, body: &[u8]) -> ContentClass {
-    match declared {
-        ContentClass::Absent | ContentClass::Text | ContentClass::Other => {
-            match body.iter().find(|byte| !byte.is_ascii_whitespace()) {
-                Some(b'{' | b'[') => ContentClass::Json,
-                _ => declared,
-            }
-        }
-        _ => declared,
-    }
-}
-
 fn minute_of_day(at_ms: i64) -> u16 {
     u16::try_from(at_ms.div_euclid(60_000).rem_euclid(24 * 60)).unwrap_or(0)
 }
@@ -284,7 +267,77 @@ mod tests {
         assert!(!format!("{observation:?}").contains("hunter2"));
     }
 
+    fn header_values(target: &str, headers: &[(&str, &str)]) -> Vec<(Location, String, String)> {
+        let headers: Vec<_> = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let mut observer = Observer::request_headers("GET", "h", target, &headers, None, &hasher());
+        let values = observer.take_payload_values();
+        assert!(observer.take_payload_values().is_empty());
+        values.into_iter().map(|value| (value.location, value.name, value.text)).collect()
+    }
+
+    #[test]
+    fn values_of_the_head_are_taken_by_location() {
+        let check = |target: &str, headers: &[(&str, &str)], expected: &[(Location, &str, &str)]| {
+            let expected: Vec<_> = expected
+                .iter()
+                .map(|(location, name, text)| (*location, (*name).to_owned(), (*text).to_owned()))
+                .collect();
+            assert_eq!(header_values(target, headers), expected, "{target} {headers:?}");
+        };
+        check("/api/cart/3?coupon=x&page=2", &[("accept", "text/html, */*;q=0.1"), ("host", "h:80")], &[]);
+        check("/a/%27or%201=1/b", &[], &[(Location::Path, "1", "'or 1=1")]);
+        check("/a/../../etc/x", &[], &[(Location::Path, "", "/a/../../etc/x")]);
+        check("/.git/config", &[], &[(Location::Path, "", "/.git/config")]);
+        check("/x?q=%27or+1&a[$ne]=1", &[], &[(Location::Query, "q", "'or 1"), (Location::Query, "{text}", "a[$ne]")]);
+        check("/x?%3Cscript%3E", &[], &[(Location::Query, "{text}", "<script>")]);
+        check(
+            "/x?id=1/*&id=*/or",
+            &[],
+            &[(Location::Query, "id", "1/*"), (Location::Query, "id", "*/or"), (Location::Query, "id", "1/*,*/or")],
+        );
+        check("/x?filter=%7B%22name%22:%22%3Cb%3E%22%7D", &[], &[(Location::Query, "filter.name", "<b>")]);
+        check(
+            "/x",
+            &[("user-agent", "() { :; }; id"), ("x-forwarded-for", "1' or 1"), ("accept", "${jndi:x}")],
+            &[
+                (Location::Header, "user-agent", "() { :; }; id"),
+                (Location::Header, "x-forwarded-for", "1' or 1"),
+                (Location::Header, "accept", "${jndi:x}"),
+            ],
+        );
+        check(
+            "/x",
+            &[("referer", "https://a.example/b?c=%27d&e=f")],
+            &[(Location::Header, "referer", "https://a.example/b"), (Location::Header, "referer.c", "'d")],
+        );
+        check(
+            "/x",
+            &[("cookie", r#"a=1; theme=%3Cb%3E; state={"n":"<i>"}"#)],
+            &[(Location::Cookie, "theme", "<b>"), (Location::Cookie, "state.n", "<i>")],
+        );
+        // {"kid":"../k"} and {"sub":"a'b","n":1}
+        let token = "Bearer eyJraWQiOiIuLi9rIn0.eyJzdWIiOiJhJ2IiLCJuIjoxfQ.c2ln";
+        check(
+            "/x",
+            &[("authorization", token)],
+            &[(Location::Token, "sub", "a'b"), (Location::Token, "header.kid", "../k")],
+        );
+    }
+
     proptest! {
+        #[test]
+        fn any_head_gives_bounded_values(
+            target in "[/?&=%a-f0-9'.{}]{0,300}|.{0,300}",
+            headers in proptest::collection::vec(
+                (proptest::sample::select(vec!["cookie", "referer", "authorization", "x-a", "accept"]), ".{0,200}"), 0..40),
+        ) {
+            let headers: Vec<_> = headers.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+            let mut observer = Observer::request_headers("GET", "h", &target, &headers, None, &hasher());
+            let values = observer.take_payload_values();
+            prop_assert!(values.len() <= limits::PAYLOAD_VALUES_MAX);
+            prop_assert!(values.iter().map(|value| value.text.len()).sum::<usize>() <= limits::PAYLOAD_VALUES_BYTES_MAX);
+        }
+
         #[test]
         fn any_input_is_observed_within_limits(
             method in ".{0,40}",

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
+use super::graphql::Document;
 use super::words::is_static_word;
 
 /// The name of the operation of a JSON body, or of a batch of which all ask for the same; `None` for any other body.
@@ -40,48 +41,9 @@ impl Members {
         }
         let query = self.query?;
         let document = Document::of(&query)?;
-        self.operation_name.filter(|name| !name.is_empty()).or(document.name).or(document.first_field)
+        let named = self.operation_name.filter(|name| !name.is_empty());
+        named.or_else(|| document.name.or(document.first_field).map(str::to_owned))
     }
-}
-
-/// The head of a GraphQL document.
-struct Document {
-    name: Option<String>,
-    first_field: Option<String>,
-}
-
-impl Document {
-    /// `None` for what does not begin as a document: a search box has a `query` too.
-    fn of(text: &str) -> Option<Self> {
-        let text = skip_ignored(text);
-        let (keyword, rest) = word_of(text);
-        let (name, rest) = match keyword {
-            "" if text.starts_with('{') => (None, text),
-            "query" | "mutation" | "subscription" => {
-                let (name, rest) = word_of(skip_ignored(rest));
-                ((!name.is_empty()).then(|| name.to_owned()), rest)
-            }
-            _ => return None,
-        };
-        let selection = rest.split_once('{')?.1;
-        let (first, _) = word_of(skip_ignored(selection));
-        Some(Self { name, first_field: (!first.is_empty()).then(|| first.to_owned()) })
-    }
-}
-
-/// Without leading blanks, commas and comments.
-fn skip_ignored(mut text: &str) -> &str {
-    loop {
-        text = text.trim_start_matches(|sign: char| sign.is_whitespace() || sign == ',' || sign == '\u{feff}');
-        match text.strip_prefix('#') {
-            Some(comment) => text = comment.split_once('\n').map_or("", |(_, after)| after),
-            None => return text,
-        }
-    }
-}
-
-fn word_of(text: &str) -> (&str, &str) {
-    text.split_at(text.find(|sign: char| !sign.is_ascii_alphanumeric() && sign != '_').unwrap_or(text.len()))
 }
 
 struct MembersVisitor;

@@ -15,6 +15,10 @@ use super::{PathComponent, PathMarks};
 /// A request target taken apart.
 pub struct ParsedTarget<'t> {
     pub components: Vec<PathComponent>,
+    /// The components decoded, in the same order.
+    pub texts: Vec<String>,
+    /// As it was sent, as far as it is looked at.
+    pub path: &'t str,
     pub marks: PathMarks,
     pub path_bytes: usize,
     /// Without the question mark; empty without a query.
@@ -70,17 +74,25 @@ pub fn parse_target<'t>(target: &'t str, hasher: &KeyedHasher, budget: &mut Work
         }
     }
     let components = texts
-        .into_iter()
+        .iter()
         .map(|(text, extra)| {
-            let shape = ValueShape::of_text(&text, extra, Purpose::Value, hasher);
+            let shape = ValueShape::of_text(text, *extra, Purpose::Value, hasher);
             PathComponent {
-                parts: parts_of(&text, shape.value_type, hasher),
-                word: (is_static_word(&text) || is_version_number(&text)).then_some(text),
+                parts: parts_of(text, shape.value_type, hasher),
+                word: (is_static_word(text) || is_version_number(text)).then(|| text.clone()),
                 shape,
             }
         })
         .collect();
-    ParsedTarget { components, marks, path_bytes: path.len(), query: query.as_bytes(), incomplete }
+    ParsedTarget {
+        components,
+        texts: texts.into_iter().map(|(text, _)| text).collect(),
+        path: path.get(..path.floor_char_boundary(limits::PATH_BYTES_MAX)).unwrap_or(path),
+        marks,
+        path_bytes: path.len(),
+        query: query.as_bytes(),
+        incomplete,
+    }
 }
 
 /// `v1.56` and `2.0`: many APIs begin with one, though its digits make it no word.

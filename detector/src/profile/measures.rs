@@ -171,8 +171,8 @@ impl FieldTotals {
         for field in fields.iter().filter(|field| !field.encoding.is_container()) {
             match field.location {
                 Location::Query => totals.query.add(field),
-                Location::Form | Location::Body => totals.body.add(field),
-                Location::Path => {}
+                Location::Form | Location::Body | Location::Multipart | Location::Xml => totals.body.add(field),
+                Location::Path | Location::Text | Location::Header | Location::Cookie | Location::Token => {}
             }
         }
         totals

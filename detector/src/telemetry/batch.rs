@@ -5,7 +5,9 @@ use crate::limits;
 use super::{CapturedExchange, ExchangeRecord};
 
 /// Version of the batch format that is written.
-pub const BATCH_VERSION: u16 = 2;
+pub const BATCH_VERSION: u16 = 3;
+/// Oldest version that is read; what it does not tell is as if it had not been seen.
+pub const BATCH_VERSION_MIN: u16 = 2;
 
 /// What one worker's filter sends at once.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -56,7 +58,9 @@ pub enum BatchError {
     TooLarge { bytes: usize },
     #[error("the batch is no telemetry of version {BATCH_VERSION}: {reason}")]
     Malformed { reason: String },
-    #[error("the batch has version {version}, this trainer reads version {BATCH_VERSION}: update the older side")]
+    #[error(
+        "the batch has version {version}, this trainer reads versions {BATCH_VERSION_MIN} to {BATCH_VERSION}: update the older side"
+    )]
     Version { version: u16 },
     #[error("the batch breaks the limit on {limit}")]
     Limit { limit: &'static str },
@@ -83,7 +87,7 @@ impl Batch {
         deserializer.set_max_depth(32);
         let batch = Self::deserialize(&mut deserializer)
             .map_err(|error| BatchError::Malformed { reason: error.to_string() })?;
-        if batch.version != BATCH_VERSION {
+        if !(BATCH_VERSION_MIN..=BATCH_VERSION).contains(&batch.version) {
             return Err(BatchError::Version { version: batch.version });
         }
         batch.check_limits()?;
@@ -213,6 +217,23 @@ mod tests {
     fn a_batch_survives_the_wire() {
         let batch = batch();
         assert_eq!(Batch::decode(&batch.encode().unwrap()).unwrap(), batch);
+    }
+
+    /// As version 2 was written: without what a body is not.
+    #[test]
+    fn the_version_before_is_read() {
+        let before = Batch { version: 2, ..batch() };
+        let bytes = before.encode().unwrap();
+        // The body measures, an array of six that ends in nil: nine bytes, and nothing else.
+        let measures = [0x96, 9, 1, 0, 0xc2, 0xc2, 0xc0];
+        let place = bytes
+            .windows(measures.len())
+            .position(|window| window[0] == measures[0] && window[1] == 9 && window[4..] == measures[4..]);
+        let place = place.unwrap();
+        let mut older = bytes;
+        older[place] = 0x95;
+        older.remove(place + 6);
+        assert_eq!(Batch::decode(&older).unwrap(), before);
     }
 
     #[test]

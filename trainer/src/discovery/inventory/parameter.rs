@@ -1,4 +1,4 @@
-use apiward_detector::observation::Location;
+use apiward_detector::observation::{ContentClass, Location};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -53,7 +53,10 @@ pub fn parameters(path: &[PathParameter], summary: &EndpointSummary) -> Vec<Para
         let total = match location {
             Location::Path | Location::Query => summary.succeeded,
             Location::Form => forms,
-            Location::Body => bodies,
+            Location::Multipart => summary.requests_of(ContentClass::Multipart),
+            Location::Xml => summary.requests_of(ContentClass::Xml),
+            // The others are no fields.
+            Location::Body | Location::Text | Location::Header | Location::Cookie | Location::Token => bodies,
         };
         parameters.push(Parameter {
             location: *location,

@@ -30,8 +30,11 @@ impl From<Location> for DataLocation {
         match location {
             Location::Path => DataLocation::Path,
             Location::Query => DataLocation::Query,
-            Location::Form => DataLocation::Form,
-            Location::Body => DataLocation::Body,
+            Location::Form | Location::Multipart => DataLocation::Form,
+            // Of these only JSON and XML have fields.
+            Location::Body | Location::Xml | Location::Text | Location::Header | Location::Cookie | Location::Token => {
+                DataLocation::Body
+            }
         }
     }
 }

@@ -89,7 +89,12 @@ impl EndpointSummary {
 
     /// Successful exchanges with a form.
     pub fn form_exchanges(&self) -> u64 {
-        self.request_content.get(&ContentClass::Form).copied().unwrap_or(0)
+        self.requests_of(ContentClass::Form)
+    }
+
+    /// Successful exchanges whose request declares that type.
+    pub fn requests_of(&self, class: ContentClass) -> u64 {
+        self.request_content.get(&class).copied().unwrap_or(0)
     }
 
     /// Adds what another place of the same endpoint saw.

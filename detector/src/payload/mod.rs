@@ -1,0 +1,4 @@
+//! The payload detector: is a value of the request an attack?
+
+pub mod plain;
+pub mod undo;
