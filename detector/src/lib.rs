@@ -18,6 +18,7 @@ pub mod jwt;
 pub mod limits;
 pub mod network;
 pub mod observation;
+pub mod payload;
 pub mod profile;
 pub mod route;
 pub mod telemetry;
