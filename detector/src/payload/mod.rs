@@ -1,6 +1,6 @@
 //! Is a value an attack? A small network that was trained on attacks and on benign text that looks like them.
 //!
-//! Text → [`is_plain`] → windows → [`features`] → [`PayloadNetwork`] → log-odds of an attack, and its class. It knows nothing
+//! Text → [`undo`] → [`is_plain`] → windows → [`features`] → [`PayloadNetwork`] → log-odds of an attack, and its class. It knows nothing
 //! of the field that a value is in; calibration per field is another's work.
 
 mod cache;
@@ -11,6 +11,7 @@ mod network;
 mod plain;
 mod shape;
 mod tokens;
+pub mod undo;
 mod windows;
 
 pub use cache::PayloadCache;
