@@ -15,6 +15,8 @@ pub const FEATURES: &str = "features";
 pub const TARGET: &str = "target";
 /// Training input `f32[N]`: how much each row counts; a mean of 1 leaves the learning rate as it is.
 pub const WEIGHT: &str = "weight";
+/// Output `f32[N, C]`: the logarithm of each class's probability, up to a number that all classes of a row share.
+pub const LOGITS: &str = "logits";
 /// Output `f32[N, C]`: the probability of each class, 0..1, summing to 1.
 pub const PROBABILITIES: &str = "probabilities";
 
@@ -26,6 +28,9 @@ pub const CLASSES_MAX: usize = 256;
 pub const HIDDEN_UNITS_MAX: usize = 512;
 /// Hidden layers a network may have.
 pub const HIDDEN_LAYERS_MAX: usize = 8;
+
+/// Name of the last layer.
+const OUTPUT_LAYER: &str = "output";
 
 /// The layout of a classifier: F features, hidden layers, C classes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,6 +89,23 @@ impl Classifier {
         graph.to_onnx("classifier", &[(PROBABILITIES, probabilities)], ParameterSource::Stored(parameters))
     }
 
+    /// The finished network for `batch` rows at once, [`FEATURES`] to [`LOGITS`], which needs fewer operators. The
+    /// temperature is in the values of the last layer.
+    pub fn logits_onnx(
+        &self,
+        parameters: &[NamedTensor],
+        batch: usize,
+        temperature: f32,
+    ) -> Result<Vec<u8>, GraphError> {
+        let mut graph = Graph::new();
+        let logits = self.logits(&mut graph, batch)?;
+        let mut parameters = parameters.to_vec();
+        for parameter in parameters.iter_mut().filter(|parameter| parameter.name.starts_with(OUTPUT_LAYER)) {
+            parameter.values.iter_mut().for_each(|value| *value /= temperature);
+        }
+        graph.to_onnx("classifier", &[(LOGITS, logits)], ParameterSource::Stored(&parameters))
+    }
+
     /// One step of training on `batch` rows: [`FEATURES`], [`TARGET`] and [`WEIGHT`] to the loss, which is the weighted
     /// mean of the rows' losses, and the next states.
     pub fn training_step(&self, batch: usize, adam: &Adam) -> Result<TrainingStep, GraphError> {
@@ -129,7 +151,7 @@ impl Classifier {
             let layer = graph.dense(&format!("hidden{index}"), activations, units, Initializer::He)?;
             activations = graph.relu(layer)?;
         }
-        graph.dense("output", activations, self.classes, Initializer::Glorot)
+        graph.dense(OUTPUT_LAYER, activations, self.classes, Initializer::Glorot)
     }
 }
 

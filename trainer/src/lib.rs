@@ -14,6 +14,7 @@ pub mod ingest;
 pub mod learning;
 pub mod metrics;
 pub mod models;
+pub mod payload;
 mod probes;
 pub mod problem;
 pub mod scope_graphs;

@@ -22,17 +22,20 @@ const FORMAT_VERSIONS: RangeInclusive<i64> = 7..=8;
 pub(super) type ValueIndex = usize;
 
 /// Values in an order in which each is computed from earlier ones.
+#[derive(Clone)]
 pub(super) struct Graph {
     pub(super) values: Vec<Value>,
     pub(super) outputs: BTreeMap<String, ValueIndex>,
 }
 
+#[derive(Clone)]
 pub(super) struct Value {
     pub(super) name: String,
     pub(super) shape: Vec<usize>,
     pub(super) source: Source,
 }
 
+#[derive(Clone)]
 pub(super) enum Source {
     Input,
     Stored(Parameter),
@@ -40,7 +43,8 @@ pub(super) enum Source {
 }
 
 impl Graph {
-    /// Checks everything that can be known without running the model: versions, names, operators, shapes and caps.
+    /// Checks everything that can be known without running the model: versions, names, operators, shapes and caps. The batch
+    /// of the model is one row; see [`Self::with_rows`].
     pub(super) fn of(model: &pb::ModelProto) -> Result<Self, BundleError> {
         require_versions(model)?;
         let graph = model.graph.as_ref().ok_or_else(|| refused("it has no graph"))?;
@@ -73,6 +77,30 @@ impl Graph {
 }
 
 impl Graph {
+    /// The same graph, with the same stored values, for a batch of `rows` rows.
+    pub(super) fn with_rows(&self, rows: usize) -> Result<Self, BundleError> {
+        let mut graph = self.clone();
+        let mut shapes: Vec<Vec<usize>> = Vec::with_capacity(self.values.len());
+        for value in &mut graph.values {
+            match &value.source {
+                Source::Stored(_) => {}
+                Source::Input => {
+                    if let [first, _] = value.shape.as_mut_slice() {
+                        *first = rows;
+                    }
+                }
+                Source::Computed { operator, inputs } => {
+                    let of_inputs: Vec<&[usize]> =
+                        inputs.iter().filter_map(|&index| shapes.get(index)).map(Vec::as_slice).collect();
+                    let right_is_stored = inputs.get(1).is_some_and(|&index| self.stored(index).is_some());
+                    (value.shape, _) = operator.result(&of_inputs, rows, right_is_stored)?;
+                }
+            }
+            shapes.push(value.shape.clone());
+        }
+        Ok(graph)
+    }
+
     /// How a value is computed; `None` for inputs and stored values.
     pub(super) fn computed(&self, index: ValueIndex) -> Option<(Operator, &[ValueIndex])> {
         match &self.values.get(index)?.source {
@@ -151,7 +179,7 @@ impl<'a> Reader<'a> {
         let input_values: Vec<&Value> = inputs.iter().filter_map(|&index| self.values.get(index)).collect();
         let shapes: Vec<&[usize]> = input_values.iter().map(|value| value.shape.as_slice()).collect();
         let right_is_stored = input_values.get(1).is_some_and(|value| matches!(value.source, Source::Stored(_)));
-        let (shape, work) = operator.result(&shapes, right_is_stored)?;
+        let (shape, work) = operator.result(&shapes, 1, right_is_stored)?;
         self.multiply_adds = self
             .multiply_adds
             .checked_add(work)

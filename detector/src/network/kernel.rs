@@ -1,4 +1,4 @@
-//! The operators that run: ours, for one row of 32-bit floats.
+//! The operators that run: ours, for rows of 32-bit floats.
 //!
 //! Sums are computed in the same order natively and in wasm. Loops run over slices of equal length, so that they
 //! become vector instructions without bounds checks.
@@ -21,9 +21,9 @@ pub(super) struct Kernel {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Computation {
-    /// `row` `[1, K]` times `weights` `[K, H]`, plus `bias` `[H]`, and no less than 0 when `rectified`.
+    /// `rows` `[N, K]` times `weights` `[K, H]`, plus `bias` `[H]`, and no less than 0 when `rectified`.
     Dense {
-        row: Operand,
+        rows: Operand,
         weights: Parameter,
         bias: Option<Parameter>,
         rectified: bool,
@@ -82,15 +82,20 @@ impl EvalOp for Kernel {
 
     fn eval(&self, _context: &EvalContext, inputs: TVec<TValue>) -> TractResult<TVec<TValue>> {
         let operand = |operand| values_of(operand, &inputs);
-        let columns: usize = self.shape.iter().product();
-        let mut result = Vec::with_capacity(columns);
+        let count: usize = self.shape.iter().product();
+        let mut result = Vec::with_capacity(count);
         match &self.computation {
-            Computation::Dense { row, weights, bias, rectified } => {
+            Computation::Dense { rows, weights, bias, rectified } => {
+                let columns = self.shape.last().copied().unwrap_or(1).max(1);
                 match bias {
-                    Some(bias) => result.extend_from_slice(bias.values()),
-                    None => result.resize(columns, 0.0),
+                    Some(bias) => (0..count / columns).for_each(|_| result.extend_from_slice(bias.values())),
+                    None => result.resize(count, 0.0),
                 }
-                add_product(operand(row)?, weights.values(), &mut result);
+                let weights = weights.values();
+                let rows = operand(rows)?.chunks_exact((weights.len() / columns).max(1));
+                for (row, result) in rows.zip(result.chunks_exact_mut(columns)) {
+                    add_product(row, weights, result);
+                }
                 if *rectified {
                     result.iter_mut().for_each(|value| *value = rectify(*value));
                 }
@@ -138,12 +143,17 @@ fn add_product(row: &[f32], weights: &[f32], result: &mut [f32]) {
     }
 }
 
-/// Appends `operator` of each pair; a single value goes with all of the other side.
+/// Appends `operator` of each pair; a single value goes with all of the other side, a row with each row of it.
 fn combine(left: &[f32], right: &[f32], result: &mut Vec<f32>, operator: impl Fn(f32, f32) -> f32) {
     match (left, right) {
         (left, &[right]) => result.extend(left.iter().map(|&left| operator(left, right))),
         (&[left], right) => result.extend(right.iter().map(|&right| operator(left, right))),
-        _ => result.extend(left.iter().zip(right).map(|(&left, &right)| operator(left, right))),
+        (left, right) if left.len() >= right.len() => {
+            result.extend(left.iter().zip(right.iter().cycle()).map(|(&left, &right)| operator(left, right)));
+        }
+        (left, right) => {
+            result.extend(left.iter().cycle().zip(right).map(|(&left, &right)| operator(left, right)));
+        }
     }
 }
 

@@ -1,10 +1,11 @@
-//! The autoencoder through tract.
+//! Networks through tract: the autoencoder, and classifiers.
 //!
 //! An ONNX file is checked in three steps, each of which bounds the work of the next: [`wire`] walks the undecoded bytes,
 //! [`graph`] turns the decoded messages into operators with static shapes, and [`plan`] builds tract's model of them.
 //! The model consists of our own operators ([`kernel`]): they compute the same natively and in wasm, and keep tract's
 //! own, of which every one links all others, out of the filter's module.
 
+mod classifier;
 mod graph;
 mod kernel;
 mod operator;
@@ -24,6 +25,7 @@ use crate::limits;
 use graph::Graph;
 use plan::Plan;
 
+pub(crate) use classifier::Classifier;
 pub use operator::OPERATORS;
 
 /// Input `[1, F]`: standardised features.
@@ -70,14 +72,13 @@ impl Autoencoder {
     /// # Errors
     /// When it breaks a cap, uses another operator, or does not have the inputs and outputs of an autoencoder of this width.
     pub fn load(onnx: &[u8], features: usize) -> Result<Self, BundleError> {
-        if onnx.len() > limits::NETWORK_BYTES_MAX {
-            return Err(BundleError::Limit { limit: "bytes of a network" });
-        }
-        wire::check(onnx)?;
-        let model = pb::ModelProto::decode(onnx).map_err(|error| refused(error.to_string()))?;
-        let graph = Graph::of(&model)?;
+        named(Self::checked(onnx, features), "autoencoder")
+    }
+
+    fn checked(onnx: &[u8], features: usize) -> Result<Self, BundleError> {
+        let graph = checked_graph(onnx)?;
         let row = [1, features];
-        let plan = Plan::of(&graph, row, [FEATURES, VISIBLE], [(ERROR, &[1]), (SQUARED_ERROR, &row)])?;
+        let plan = Plan::of(&graph, row, &[FEATURES, VISIBLE], &[(ERROR, &[1]), (SQUARED_ERROR, &row)])?;
         let network = Self { plan, features };
         // A network that fails on the mean exchange would fail on every one.
         network.reconstruct(&vec![0.0; features], &vec![1.0; features]).map_err(refused)?;
@@ -94,7 +95,9 @@ impl Autoencoder {
                 return Err(format!("{} features given, {} expected", values.len(), self.features));
             }
         }
-        let [error, squared_error] = self.plan.run([features, visible])?;
+        let outputs: [Vec<f32>; 2] =
+            self.plan.run(&[features, visible])?.try_into().map_err(|_| "the plan does not have two outputs")?;
+        let [error, squared_error] = outputs;
         let error = error.first().copied().ok_or("its error is empty")?;
         if !error.is_finite() {
             return Err("its error is no finite number".to_owned());
@@ -106,6 +109,26 @@ impl Autoencoder {
     }
 }
 
+/// Decodes a network of one row and checks all that can be known without running it.
+fn checked_graph(onnx: &[u8]) -> Result<Graph, BundleError> {
+    if onnx.len() > limits::NETWORK_BYTES_MAX {
+        return Err(BundleError::Limit { limit: "bytes of a network" });
+    }
+    wire::check(onnx)?;
+    let model = pb::ModelProto::decode(onnx).map_err(|error| refused(error.to_string()))?;
+    Graph::of(&model)
+}
+
+/// Refused by a check that does not know whose network it looks at; see [`named`].
 fn refused(reason: impl Into<String>) -> BundleError {
-    BundleError::Network { network: "autoencoder".to_owned(), reason: reason.into() }
+    BundleError::Network { network: String::new(), reason: reason.into() }
+}
+
+/// Says in an error which network it is about.
+fn named<T>(result: Result<T, BundleError>, name: &str) -> Result<T, BundleError> {
+    result.map_err(|error| match error {
+        BundleError::Network { reason, .. } => BundleError::Network { network: name.to_owned(), reason },
+        BundleError::Operator { operator, .. } => BundleError::Operator { network: name.to_owned(), operator },
+        other => other,
+    })
 }

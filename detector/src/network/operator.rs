@@ -14,11 +14,11 @@ pub const OPERATORS: [&str; 7] = ["Add", "Concat", "Div", "MatMul", "Mul", "Redu
 /// The last dimension of a row, which is the only one operators join or sum.
 const ROW_AXIS: usize = 1;
 
-/// An operation on one row.
+/// An operation on rows; sums and joins on one row only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Operator {
     Elementwise(Elementwise),
-    /// `[1, K]` by a stored `[K, H]`.
+    /// `[N, K]` by a stored `[K, H]`.
     MatMul,
     Relu,
     /// Rows side by side.
@@ -71,7 +71,7 @@ impl Operator {
                 } else {
                     format!("{} of {}", node.op_type, node.domain)
                 };
-                return Err(BundleError::Operator { network: "autoencoder".to_owned(), operator });
+                return Err(BundleError::Operator { network: String::new(), operator });
             }
         };
         attributes.require_all_read()?;
@@ -83,13 +83,20 @@ impl Operator {
 
     /// The result's shape and the multiply-adds that it takes.
     ///
-    /// Results have one row: the shape is `[]`, `[1]` or `[1, n]`. `right_is_stored` is true when the second input is a
-    /// parameter.
-    pub(super) fn result(self, inputs: &[&[usize]], right_is_stored: bool) -> Result<(Vec<usize>, usize), BundleError> {
+    /// Results have `rows` rows: the shape is `[]`, `[1]` or `[rows, n]`. `right_is_stored` is true when the second input is
+    /// a parameter.
+    pub(super) fn result(
+        self,
+        inputs: &[&[usize]],
+        rows: usize,
+        right_is_stored: bool,
+    ) -> Result<(Vec<usize>, usize), BundleError> {
         let result = match (self, inputs) {
-            (Self::Elementwise(_), &[left, right]) => broadcast(left, right).map(|shape| (shape, 1)),
-            (Self::MatMul, &[&[1, inner], &[inner_right, columns]]) if inner == inner_right && right_is_stored => {
-                Some((vec![1, columns], inner))
+            (Self::Elementwise(_), &[left, right]) if repeats(left, right) || repeats(right, left) => {
+                broadcast(left, right).map(|shape| (shape, 1))
+            }
+            (Self::MatMul, &[&[rows, inner], &[inner_right, columns]]) if inner == inner_right && right_is_stored => {
+                Some((vec![rows, columns], inner))
             }
             (Self::Relu, &[input]) => Some((input.to_vec(), 1)),
             (Self::Concat, [_, ..]) => inputs
@@ -105,12 +112,24 @@ impl Operator {
         };
         let (shape, work_per_value) =
             result.ok_or_else(|| refused(format!("{self:?} cannot take inputs of the shapes {inputs:?}")))?;
-        if shape.first().is_some_and(|&rows| rows != 1) {
-            return Err(refused(format!("{self:?} gives the shape {shape:?}, the batch must be 1")));
+        let accepted = match *shape.as_slice() {
+            [] | [1] => true,
+            [first, _] => first == rows,
+            _ => false,
+        };
+        if !accepted {
+            return Err(refused(format!("{self:?} gives the shape {shape:?}, the batch must be {rows}")));
         }
         let work = element_count(&shape).and_then(|count| count.checked_mul(work_per_value)).unwrap_or(usize::MAX);
         Ok((shape, work))
     }
+}
+
+/// Whether the values of `narrow`, repeated one after the other, make up `wide`: a single value, a row, or all of them.
+fn repeats(narrow: &[usize], wide: &[usize]) -> bool {
+    let columns = wide.last().copied().unwrap_or(1);
+    let count = element_count(narrow).unwrap_or(0);
+    count == 1 || Some(count) == element_count(wide) || (count == columns && narrow.last() == Some(&columns))
 }
 
 /// Dimensions are matched from the last one; of two different ones, one must be 1.

@@ -10,32 +10,33 @@ use super::operator::{Elementwise, Operator};
 use super::parameter::Parameter;
 use super::refused;
 
-/// A graph that is ready to run, with its two inputs and two outputs in the order that was asked for.
+/// A graph that is ready to run, with its inputs and outputs in the order that was asked for.
 pub(super) struct Plan {
     runnable: Arc<TypedRunnableModel>,
-    row: [usize; 2],
+    /// Shape of each input.
+    rows: [usize; 2],
 }
 
 impl Plan {
-    /// Builds what the `outputs` need. The graph must have exactly these `inputs`, of the shape `row`, and have the
+    /// Builds what the `outputs` need. The graph must have exactly these `inputs`, of the shape `rows`, and have the
     /// `outputs` in these shapes.
     pub(super) fn of(
         graph: &Graph,
-        row: [usize; 2],
-        inputs: [&str; 2],
-        outputs: [(&str, &[usize]); 2],
+        rows: [usize; 2],
+        inputs: &[&str],
+        outputs: &[(&str, &[usize])],
     ) -> Result<Self, BundleError> {
         let declared = graph.values.iter().filter(|value| matches!(value.source, Source::Input)).count();
         if declared != inputs.len() {
             return Err(refused(format!("it has {declared} inputs, {} are expected", inputs.len())));
         }
         let mut sources = Vec::with_capacity(inputs.len());
-        for name in inputs {
+        for &name in inputs {
             let is_input = |value: &Value| value.name == name && matches!(value.source, Source::Input);
-            sources.push(require_shape(graph, graph.values.iter().position(is_input), "input", name, &row)?);
+            sources.push(require_shape(graph, graph.values.iter().position(is_input), "input", name, &rows)?);
         }
         let mut results = Vec::with_capacity(outputs.len());
-        for (name, shape) in outputs {
+        for &(name, shape) in outputs {
             let index = require_shape(graph, graph.outputs.get(name).copied(), "output", name, shape)?;
             if graph.computed(index).is_none() {
                 return Err(refused(format!("output {name:?} is not computed")));
@@ -46,19 +47,15 @@ impl Plan {
             .build(&sources, &results)
             .and_then(|model| model.into_runnable())
             .map_err(|error| refused(error.to_string()))?;
-        Ok(Self { runnable, row })
+        Ok(Self { runnable, rows })
     }
 
-    /// Computes the outputs for inputs that each are one row.
-    pub(super) fn run(&self, inputs: [&[f32]; 2]) -> Result<[Vec<f32>; 2], String> {
-        let run = || -> TractResult<[Vec<f32>; 2]> {
-            let tensor = |values| TractResult::Ok(Tensor::from_shape(&self.row, values)?.into_tvalue());
-            let [first, second] = inputs;
-            let outputs = self.runnable.run(tvec![tensor(first)?, tensor(second)?])?;
-            let [first, second] = outputs.as_slice() else {
-                bail!("the plan does not have two outputs");
-            };
-            Ok([floats(first)?, floats(second)?])
+    /// Computes the outputs, each in row-major order, for inputs that have as many values as their shape says.
+    pub(super) fn run(&self, inputs: &[&[f32]]) -> Result<Vec<Vec<f32>>, String> {
+        let run = || -> TractResult<Vec<Vec<f32>>> {
+            let tensors = inputs.iter().map(|values| Ok(Tensor::from_shape(&self.rows, values)?.into_tvalue()));
+            let outputs = self.runnable.run(tensors.collect::<TractResult<TVec<_>>>()?)?;
+            outputs.iter().map(floats).collect()
         };
         run().map_err(|error| error.to_string())
     }
@@ -87,7 +84,7 @@ fn require_shape(
 
 /// A product with what can be computed in the same go.
 struct DenseLayer<'g> {
-    row: ValueIndex,
+    rows: ValueIndex,
     weights: &'g Parameter,
     bias: Option<&'g Parameter>,
     rectified: bool,
@@ -162,7 +159,7 @@ impl<'g> Builder<'g> {
         let mut outlets = TVec::new();
         let computation = match (self.dense_layer(index), operator, inputs) {
             (Some(layer), ..) => Computation::Dense {
-                row: self.operand(layer.row, &mut outlets)?,
+                rows: self.operand(layer.rows, &mut outlets)?,
                 weights: layer.weights.clone(),
                 bias: layer.bias.cloned(),
                 rectified: layer.rectified,
@@ -243,15 +240,16 @@ impl<'g> Builder<'g> {
                 _ => return None,
             };
             let columns = graph.values.get(last)?.shape.last()?;
-            if stored.values().len() != *columns || graph.values.get(product)?.shape != graph.values.get(last)?.shape {
+            let same_shape = graph.values.get(product)?.shape == graph.values.get(last)?.shape;
+            if stored.values().len() != *columns || !same_shape {
                 return None;
             }
             bias = Some(stored);
             absorbed.push(product);
             last = product;
         }
-        let (Operator::MatMul, &[row, weights]) = graph.computed(last)? else { return None };
+        let (Operator::MatMul, &[rows, weights]) = graph.computed(last)? else { return None };
         let alone = absorbed.iter().all(|&inner| self.uses_of(inner) == 1);
-        alone.then_some(DenseLayer { row, weights: graph.stored(weights)?, bias, rectified, absorbed })
+        alone.then_some(DenseLayer { rows, weights: graph.stored(weights)?, bias, rectified, absorbed })
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::hashing::{KeyedHasher, Purpose};
 use crate::limits;
-use crate::payload::plain::is_plain;
+use crate::payload::is_plain;
 use crate::work::WorkBudget;
 
 use super::decoding::decode_once;

@@ -4,7 +4,7 @@
 use std::fmt;
 
 use crate::limits;
-use crate::payload::plain::is_plain;
+use crate::payload::is_plain;
 
 use super::Location;
 

@@ -1,6 +1,6 @@
 //! Labelled path components, composed from the vocabulary as real services and people write them.
 
-mod dice;
+pub(crate) mod dice;
 mod slugs;
 mod tokens;
 mod user_names;

@@ -1,0 +1,190 @@
+//! Trains the payload network and writes it with its model card, or evaluates one on labelled values.
+//!
+//!     payload_network train FOLDER [--corpus FILE]…      writes payload.onnx and payload.md
+//!     payload_network evaluate NETWORK FILE… [--threshold LOG_ODDS] [--list COUNT]
+//!     payload_network generate COUNT [training|stopping|test]   class and text, as JSON lines
+
+use std::{
+    io::{BufWriter, Write as _},
+    ops::ControlFlow,
+    path::{Path, PathBuf},
+};
+
+use anyhow::Context as _;
+use apiward_detector::payload::PayloadClass;
+use apiward_trainer::{
+    fit::Epoch,
+    payload::{
+        LabelledText,
+        card::ModelCard,
+        corpus,
+        evaluation::{Evaluation, score},
+        generator::{Generator, Part},
+        training::{PayloadData, TrainingOptions, fit, fit_again, layout, texts, threshold},
+    },
+};
+use clap::{Parser, ValueEnum};
+
+/// Trains and evaluates the payload network.
+#[derive(Parser)]
+enum Command {
+    /// Train on generated texts, and write payload.onnx and payload.md.
+    Train {
+        folder: PathBuf,
+        /// A CSV file of labelled values, or a text file of benign ones, to train on beside the generated texts.
+        #[arg(long)]
+        corpus: Vec<PathBuf>,
+        /// Only train and measure the twin that has not seen a fifth of the templates, and write it.
+        #[arg(long)]
+        twin: bool,
+        /// Texts of each kind, benign and attack.
+        #[arg(long)]
+        texts: Option<usize>,
+        #[arg(long)]
+        epochs: Option<u32>,
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
+    /// Print what a network makes of labelled values.
+    Evaluate {
+        network: PathBuf,
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+        #[arg(long, default_value_t = 0.0, allow_hyphen_values = true)]
+        threshold: f32,
+        /// Misses and false alarms that are listed.
+        #[arg(long, default_value_t = 0)]
+        list: usize,
+    },
+    /// Print generated texts as JSON lines.
+    Generate {
+        count: usize,
+        #[arg(value_enum, default_value_t = PartName::Training)]
+        part: PartName,
+    },
+    /// Print what a network makes of generated texts of test templates.
+    Held {
+        network: PathBuf,
+        #[arg(long, default_value_t = 0.0, allow_hyphen_values = true)]
+        threshold: f32,
+        #[arg(long, default_value_t = 0)]
+        list: usize,
+    },
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum PartName {
+    Training,
+    Stopping,
+    Test,
+}
+
+fn main() -> anyhow::Result<()> {
+    match Command::parse() {
+        Command::Train { folder, corpus, twin, texts, epochs, seed } => {
+            let mut options = TrainingOptions::default();
+            options.texts = texts.unwrap_or(options.texts);
+            options.schedule.epochs_max = epochs.unwrap_or(options.schedule.epochs_max);
+            options.schedule.seed = seed;
+            train(&folder, &read_all(&corpus)?, &options, twin)
+        }
+        Command::Evaluate { network, files, threshold, list } => {
+            let onnx = read_network(&network)?;
+            for file in files {
+                println!("{}\n", file.display());
+                print_figures(&onnx, &corpus::read(&file)?, threshold, list)?;
+            }
+            Ok(())
+        }
+        Command::Held { network, threshold, list } => {
+            let options = TrainingOptions::default();
+            let texts = texts(Part::Stopping, options.test_texts, options.schedule.seed + 5);
+            print_figures(&read_network(&network)?, &texts, threshold, list)
+        }
+        Command::Generate { count, part } => generate(count, part),
+    }
+}
+
+fn train(folder: &Path, corpora: &[LabelledText], options: &TrainingOptions, twin: bool) -> anyhow::Result<()> {
+    eprintln!("training the twin that is measured");
+    let divided = fit(&PayloadData::new(Part::Training, corpora, options), options, &mut show)?;
+    let threshold = threshold(&divided.onnx, options)?;
+    eprintln!("threshold {threshold:.3}");
+    let shipped = if twin {
+        divided.clone()
+    } else {
+        eprintln!("training the network that is shipped");
+        fit_again(&divided, &PayloadData::new(Part::All, corpora, options), options, &mut show)?
+    };
+    let test = texts(Part::Test, options.test_texts, options.schedule.seed + 3);
+    let card = ModelCard {
+        options,
+        cost: layout()?.cost()?,
+        templates: Generator::new(Part::All, 0).templates(),
+        test: Evaluation::new(&score(&divided.onnx, &test)?, threshold),
+        divided: &divided,
+        shipped: &shipped,
+        threshold,
+    };
+    std::fs::create_dir_all(folder).with_context(|| format!("create the folder {}", folder.display()))?;
+    for (name, bytes) in [("payload.onnx", shipped.onnx.as_slice()), ("payload.md", card.markdown().as_bytes())] {
+        let file = folder.join(name);
+        std::fs::write(&file, bytes).with_context(|| format!("write {}", file.display()))?;
+    }
+    print!("{}", card.markdown());
+    Ok(())
+}
+
+fn show(epoch: &Epoch) -> ControlFlow<()> {
+    eprintln!(
+        "epoch {:2}, step {:5}, learning rate {:.5}: loss {:.4}, of held-out texts {:.4}",
+        epoch.number, epoch.steps, epoch.learning_rate, epoch.training_loss, epoch.held_out_loss
+    );
+    ControlFlow::Continue(())
+}
+
+fn print_figures(onnx: &[u8], texts: &[LabelledText], threshold: f32, list: usize) -> anyhow::Result<()> {
+    let mut scored = score(onnx, texts)?;
+    println!("{}", Evaluation::new(&scored, threshold).markdown());
+    scored.sort_by(|one, other| one.score.attack.total_cmp(&other.score.attack));
+    let is_benign = |class: PayloadClass| class == PayloadClass::Benign;
+    let misses = scored.iter().filter(|scored| !is_benign(scored.text.class) && scored.score.attack < threshold);
+    let alarms = scored.iter().rev().filter(|scored| is_benign(scored.text.class) && scored.score.attack >= threshold);
+    for (kind, scored) in misses.take(list).map(|scored| ("missed", scored)).chain(alarms.take(list).map(|scored| ("alarm", scored))) {
+        println!(
+            "{kind}\t{}\t{:.2}\t{}\t{:?}",
+            scored.text.class.name(),
+            scored.score.attack,
+            scored.score.class.name(),
+            scored.text.text
+        );
+    }
+    Ok(())
+}
+
+fn generate(count: usize, part: PartName) -> anyhow::Result<()> {
+    let part = match part {
+        PartName::Training => Part::Training,
+        PartName::Stopping => Part::Stopping,
+        PartName::Test => Part::Test,
+    };
+    let mut output = BufWriter::new(std::io::stdout().lock());
+    for LabelledText { class, text } in texts(part, count, 1) {
+        serde_json::to_writer(&mut output, &(class, text))?;
+        writeln!(output)?;
+    }
+    output.flush()?;
+    Ok(())
+}
+
+fn read_network(file: &Path) -> anyhow::Result<Vec<u8>> {
+    std::fs::read(file).with_context(|| format!("read the network {}", file.display()))
+}
+
+fn read_all(files: &[PathBuf]) -> anyhow::Result<Vec<LabelledText>> {
+    let mut texts = Vec::new();
+    for file in files {
+        texts.extend(corpus::read(file)?);
+    }
+    Ok(texts)
+}

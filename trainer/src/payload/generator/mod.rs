@@ -1,0 +1,192 @@
+//! Texts of all classes, composed from grammars that were written from general knowledge of attacks, tools and the web.
+
+mod disguise;
+mod grammar;
+mod mutation;
+mod values;
+
+use apiward_detector::payload::PayloadClass;
+use rand::SeedableRng as _;
+use rand_chacha::ChaCha8Rng;
+
+use crate::discovery::component_network::generator::dice::Dice;
+
+use super::LabelledText;
+use grammar::Grammar;
+
+/// Which templates may be used. They are divided by a hash of the template, so that what is measured was not learned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// All templates.
+    All,
+    /// Eight tenths: what the measured network learns from.
+    Training,
+    /// A tenth: decides when training stops, temperature and threshold.
+    Stopping,
+    /// A tenth: for the figures alone.
+    Test,
+}
+
+impl Part {
+    fn contains(self, template: &str) -> bool {
+        let hash = template.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        });
+        let part = match (hash >> 32) % 10 {
+            0 => Part::Test,
+            1 => Part::Stopping,
+            _ => Part::Training,
+        };
+        self == Part::All || self == part
+    }
+
+    /// Independent random streams of one seed.
+    fn stream(self) -> u64 {
+        self as u64
+    }
+}
+
+/// How many of a hundred attacks are of each class.
+const SHARES: [(u32, PayloadClass); 12] = [
+    (25, PayloadClass::Sqli),
+    (18, PayloadClass::Xss),
+    (13, PayloadClass::CommandInjection),
+    (11, PayloadClass::PathTraversal),
+    (8, PayloadClass::CodeInjection),
+    (5, PayloadClass::TemplateInjection),
+    (4, PayloadClass::Nosqli),
+    (4, PayloadClass::Ssrf),
+    (3, PayloadClass::Xxe),
+    (3, PayloadClass::LdapInjection),
+    (3, PayloadClass::HeaderInjection),
+    (3, PayloadClass::ScannerProbe),
+];
+
+/// Draws texts.
+pub struct Generator {
+    /// A grammar of each class, with its templates of the part, in the order of [`PayloadClass::ALL`].
+    grammars: Vec<(Grammar, Vec<&'static str>)>,
+    dice: Dice,
+}
+
+impl Generator {
+    /// Texts of the templates in `part`; the same seed gives the same texts.
+    pub fn new(part: Part, seed: u64) -> Self {
+        let mut generator = ChaCha8Rng::seed_from_u64(seed);
+        generator.set_stream(part.stream());
+        let grammar = |class: PayloadClass| {
+            let grammar = Grammar::of(&[source(class)]);
+            let templates = grammar.templates(class.name(), part);
+            (grammar, templates)
+        };
+        Self { grammars: PayloadClass::ALL.map(grammar).into(), dice: Dice::new(generator) }
+    }
+
+    /// Templates of the part, over all classes.
+    pub fn templates(&self) -> usize {
+        self.grammars.iter().map(|(_, templates)| templates.len()).sum()
+    }
+
+    /// A benign text.
+    pub fn benign(&mut self) -> String {
+        let text = self.plain_text(PayloadClass::Benign);
+        let text = if self.dice.percent(10) {
+            let other = self.plain_text(PayloadClass::Benign);
+            let between = self.dice.one(&[" ", " ", "\n", ", ", "; ", " - ", "/", "|", "&", "=", ": "]);
+            format!("{text}{between}{other}")
+        } else {
+            text
+        };
+        let text = mutation::cut(text, &mut self.dice);
+        disguise::benign(text, &mut self.dice)
+    }
+
+    /// An attack of any class, in the shares of [`SHARES`].
+    pub fn attack(&mut self) -> LabelledText {
+        let class = self.dice.weighted(&SHARES);
+        LabelledText { class, text: self.attack_of(class) }
+    }
+
+    /// An attack of a class.
+    pub fn attack_of(&mut self, class: PayloadClass) -> String {
+        let text = self.plain_text(class);
+        let text = mutation::mutate(class, text, &mut self.dice);
+        let text = if self.dice.percent(12) { self.embedded(text) } else { text };
+        disguise::attack(class, text, &mut self.dice)
+    }
+
+    fn plain_text(&mut self, class: PayloadClass) -> String {
+        let (grammar, templates) = &self.grammars[class.index()];
+        let template = self.dice.one(templates);
+        grammar.expand(template, &mut self.dice)
+    }
+
+    /// An attack within a benign text, short enough to be seen together.
+    fn embedded(&mut self, attack: String) -> String {
+        let mut benign = self.plain_text(PayloadClass::Benign);
+        benign.truncate(benign.floor_char_boundary(100));
+        match self.dice.number(0, 6) {
+            0 | 1 => format!("{benign}{attack}"),
+            2 | 3 => format!("{benign} {attack}"),
+            4 => format!("{attack} {benign}"),
+            5 => {
+                let middle = benign.floor_char_boundary(benign.len() / 2);
+                format!("{} {attack} {}", &benign[..middle], &benign[middle..])
+            }
+            _ => format!("{benign}\n{attack}\n"),
+        }
+    }
+}
+
+fn source(class: PayloadClass) -> &'static str {
+    match class {
+        PayloadClass::Benign => include_str!("grammars/benign.txt"),
+        PayloadClass::Sqli => include_str!("grammars/sqli.txt"),
+        PayloadClass::Xss => include_str!("grammars/xss.txt"),
+        PayloadClass::CommandInjection => include_str!("grammars/shell.txt"),
+        PayloadClass::PathTraversal => include_str!("grammars/paths.txt"),
+        PayloadClass::TemplateInjection | PayloadClass::CodeInjection => include_str!("grammars/code.txt"),
+        PayloadClass::Nosqli
+        | PayloadClass::Xxe
+        | PayloadClass::Ssrf
+        | PayloadClass::LdapInjection
+        | PayloadClass::HeaderInjection
+        | PayloadClass::ScannerProbe => include_str!("grammars/others.txt"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_seed_decides_what_is_made() {
+        let texts = |seed| {
+            let mut generator = Generator::new(Part::All, seed);
+            (0..50).map(|_| (generator.benign(), generator.attack())).collect::<Vec<_>>()
+        };
+        assert_eq!(texts(1), texts(1));
+        assert_ne!(texts(1), texts(2));
+    }
+
+    #[test]
+    fn every_class_has_templates_in_every_part_and_parts_share_none() {
+        for part in [Part::Training, Part::Stopping, Part::Test] {
+            let generator = Generator::new(part, 1);
+            for (class, (_, templates)) in PayloadClass::ALL.iter().zip(&generator.grammars) {
+                assert!(!templates.is_empty(), "{part:?} {class:?}");
+            }
+        }
+        let count = |part| Generator::new(part, 1).templates();
+        assert_eq!(count(Part::All), count(Part::Training) + count(Part::Stopping) + count(Part::Test));
+    }
+
+    #[test]
+    fn attacks_are_made_in_many_forms() {
+        let mut generator = Generator::new(Part::All, 3);
+        for class in PayloadClass::ALL.into_iter().skip(1) {
+            let texts: std::collections::BTreeSet<String> = (0..300).map(|_| generator.attack_of(class)).collect();
+            assert!(texts.len() > 150, "{class:?}: {}", texts.len());
+        }
+    }
+}

@@ -1,0 +1,268 @@
+//! Training of the payload network.
+
+use std::{collections::HashSet, ops::ControlFlow};
+
+use apiward_detector::{
+    bundle::BundleError,
+    payload::{
+        PayloadClass, WINDOW_BYTES,
+        features::{BUCKETS, FEATURES, write_features},
+        is_plain,
+        undo::forms_of,
+    },
+    work::WorkBudget,
+};
+use apiward_models::{
+    Adam, Classifier, GraphError, NamedTensor, TrainingStep,
+    classifier::{FEATURES as FEATURES_INPUT, TARGET, WEIGHT},
+};
+use rand::{RngExt as _, SeedableRng as _};
+use rand_chacha::ChaCha8Rng;
+use thiserror::Error;
+
+use crate::fit::{
+    Epoch, FitError, HeldOut, HeldOutChunk, ModelInput, Schedule, ShuffledRows, Task, Trained, noise_generator, repeat,
+    train,
+};
+
+use super::{
+    LabelledText,
+    evaluation::{Scored, score},
+    generator::{Generator, Part},
+};
+
+const CLASSES: usize = PayloadClass::ALL.len();
+const HIDDEN: [usize; 2] = [32, 24];
+/// Held-out texts evaluated at once.
+const EVALUATION_ROWS: usize = 512;
+/// Share of n-grams that a text loses in training, so that no single one decides.
+pub(super) const NGRAM_DROPOUT: f32 = 0.3;
+/// Random stream of the choice of forms and windows.
+const FORMS_STREAM: u64 = 1 << 40;
+/// Bytes of features' memory that a training batch takes are bounded by its rows.
+const BATCH_ROWS: usize = 256;
+
+/// How much the network is trained on, and how.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TrainingOptions {
+    /// Benign texts that are generated, and as many attacks.
+    pub texts: usize,
+    /// The same for those that decide when to stop.
+    pub held_out_texts: usize,
+    /// The same for those that decide on the threshold, and for the figures.
+    pub test_texts: usize,
+    /// How long and how fast; its seed is also that of the texts.
+    pub schedule: Schedule,
+    /// False-alarm rate on benign held-out texts at the default threshold, 0..1.
+    pub false_alarms: f64,
+}
+
+impl Default for TrainingOptions {
+    fn default() -> Self {
+        let schedule = Schedule {
+            seed: 1,
+            batch_rows_max: BATCH_ROWS,
+            learning_rate: 1e-3,
+            epochs_max: 8,
+            steps_max: 12_000,
+            patience_epochs: 3,
+        };
+        Self { texts: 200_000, held_out_texts: 5_000, test_texts: 30_000, schedule, false_alarms: 1e-3 }
+    }
+}
+
+/// Why there is no network.
+#[derive(Debug, Error)]
+pub enum PayloadTrainingError {
+    #[error(transparent)]
+    Fit(#[from] FitError),
+    #[error(transparent)]
+    Graph(#[from] GraphError),
+    #[error(transparent)]
+    Network(#[from] BundleError),
+}
+
+/// A trained payload network.
+#[derive(Debug, Clone)]
+pub struct FittedPayloadNetwork {
+    /// The model that `PayloadNetwork::load` opens.
+    pub onnx: Vec<u8>,
+    pub trained: Trained,
+}
+
+/// What a network is trained on, as windows of forms of texts.
+pub struct PayloadData {
+    pub training: Vec<LabelledText>,
+    pub stopping: Vec<LabelledText>,
+}
+
+impl PayloadData {
+    /// Texts of the templates in `part`, with `corpora`; half of those that decide when to stop are of templates that are not
+    /// trained on.
+    pub fn new(part: Part, corpora: &[LabelledText], options: &TrainingOptions) -> Self {
+        let seed = options.schedule.seed;
+        let mut training = texts(part, options.texts, seed);
+        training.extend_from_slice(corpora);
+        let half = options.held_out_texts / 2;
+        let stopping =
+            [Part::Stopping, Part::Training].into_iter().flat_map(|part| texts(part, half, seed + 1)).collect();
+        Self { training: windows_of(training, seed), stopping: windows_of(stopping, seed + 1) }
+    }
+}
+
+/// `count` benign texts and as many attacks, each once.
+pub fn texts(part: Part, count: usize, seed: u64) -> Vec<LabelledText> {
+    let mut generator = Generator::new(part, seed);
+    let mut seen = HashSet::new();
+    let mut texts = Vec::with_capacity(2 * count);
+    for _ in 0..count {
+        texts.push(LabelledText { class: PayloadClass::Benign, text: generator.benign() });
+        texts.push(generator.attack());
+    }
+    texts.retain(|text| seen.insert(text.text.clone()));
+    texts
+}
+
+/// One window of one form of each text: an attack's first, where it is, and any of a benign text. What is plain never
+/// reaches the network, so it is not trained on.
+fn windows_of(texts: Vec<LabelledText>, seed: u64) -> Vec<LabelledText> {
+    let mut generator = ChaCha8Rng::seed_from_u64(seed);
+    generator.set_stream(FORMS_STREAM);
+    let mut windows = Vec::with_capacity(texts.len());
+    for LabelledText { class, text } in texts {
+        let forms = forms_of(&text, &mut WorkBudget::default());
+        let forms: Vec<&str> = forms.texts().collect();
+        let form = forms[generator.random_range(0..forms.len())];
+        let latest = if class == PayloadClass::Benign { form.len().saturating_sub(WINDOW_BYTES) } else { 0 };
+        let start = form.floor_char_boundary(generator.random_range(0..=latest));
+        let end = form.floor_char_boundary(start + WINDOW_BYTES);
+        let window = &form[start..end];
+        if !is_plain(window) {
+            windows.push(LabelledText { class, text: window.to_owned() });
+        }
+    }
+    windows
+}
+
+/// Trains until the held-out texts stop gaining from it. `progress` is called after each epoch and cancels by returning
+/// [`ControlFlow::Break`].
+pub fn fit(
+    data: &PayloadData,
+    options: &TrainingOptions,
+    progress: &mut dyn FnMut(&Epoch) -> ControlFlow<()>,
+) -> Result<FittedPayloadNetwork, PayloadTrainingError> {
+    let network = layout()?;
+    let mut task = PayloadTask::new(&network, data, options.schedule.seed);
+    let trained = train(&mut task, &options.schedule, progress)?;
+    Ok(FittedPayloadNetwork { onnx: network.logits_onnx(&trained.parameters, 1, 1.0)?, trained })
+}
+
+/// Trains as long and as fast as `earlier` was trained up to its chosen epoch, for instance on the texts of all templates.
+pub fn fit_again(
+    earlier: &FittedPayloadNetwork,
+    data: &PayloadData,
+    options: &TrainingOptions,
+    progress: &mut dyn FnMut(&Epoch) -> ControlFlow<()>,
+) -> Result<FittedPayloadNetwork, PayloadTrainingError> {
+    let network = layout()?;
+    let mut task = PayloadTask::new(&network, data, options.schedule.seed);
+    let epochs = &earlier.trained.history[..earlier.trained.chosen_epoch as usize];
+    let trained = repeat(&mut task, &options.schedule, epochs, progress)?;
+    Ok(FittedPayloadNetwork { onnx: network.logits_onnx(&trained.parameters, 1, 1.0)?, trained })
+}
+
+/// The log-odds that benign texts of held-out templates reach with the rate of false alarms that the options say.
+pub fn threshold(onnx: &[u8], options: &TrainingOptions) -> Result<f32, PayloadTrainingError> {
+    let benign: Vec<LabelledText> = texts(Part::Stopping, options.test_texts, options.schedule.seed + 2)
+        .into_iter()
+        .filter(|text| text.class == PayloadClass::Benign)
+        .collect();
+    let mut odds: Vec<f32> = score(onnx, &benign)?.iter().map(|Scored { score, .. }| score.attack).collect();
+    odds.sort_unstable_by(f32::total_cmp);
+    let position = (odds.len() as f64 * (1.0 - options.false_alarms)) as usize;
+    Ok(odds.get(position.min(odds.len().saturating_sub(1))).copied().unwrap_or(0.0).max(0.0))
+}
+
+/// The layout of the network, for its size and cost.
+pub fn layout() -> Result<Classifier, GraphError> {
+    Classifier::new(FEATURES, HIDDEN.to_vec(), CLASSES)
+}
+
+struct PayloadTask<'a> {
+    network: &'a Classifier,
+    data: &'a PayloadData,
+    order: ShuffledRows,
+    generator: ChaCha8Rng,
+}
+
+impl<'a> PayloadTask<'a> {
+    fn new(network: &'a Classifier, data: &'a PayloadData, seed: u64) -> Self {
+        let order = ShuffledRows::new(data.training.len(), seed);
+        Self { network, data, order, generator: noise_generator(seed) }
+    }
+}
+
+/// Takes n-grams out of a row; what stays makes up for them (Srivastava et al., JMLR 2014).
+fn drop_ngrams(row: &mut [f32], generator: &mut ChaCha8Rng) {
+    for value in row[..BUCKETS].iter_mut().filter(|value| **value != 0.0) {
+        let kept = generator.random::<f32>() >= NGRAM_DROPOUT;
+        *value = if kept { *value / (1.0 - NGRAM_DROPOUT) } else { 0.0 };
+    }
+}
+
+impl Task for PayloadTask<'_> {
+    fn initial_parameters(&self, seed: u64) -> Result<Vec<NamedTensor>, GraphError> {
+        self.network.initial_parameters(seed)
+    }
+
+    fn training_step(&self, batch_rows: usize, adam: &Adam) -> Result<TrainingStep, GraphError> {
+        self.network.training_step(batch_rows, adam)
+    }
+
+    fn loss_onnx(&self, rows: usize) -> Result<Vec<u8>, GraphError> {
+        self.network.loss_onnx(rows)
+    }
+
+    fn training_rows(&self) -> usize {
+        self.data.training.len()
+    }
+
+    fn next_batch(&mut self, batch_rows: usize) -> Vec<ModelInput> {
+        let mut features = vec![0.0; batch_rows * FEATURES];
+        let mut target = vec![0.0; batch_rows * CLASSES];
+        let batch = self.order.next_batch(batch_rows);
+        let places = features.chunks_mut(FEATURES).zip(target.chunks_mut(CLASSES));
+        for (&number, (row, target)) in batch.iter().zip(places) {
+            let LabelledText { class, text } = &self.data.training[number];
+            target[class.index()] = 1.0;
+            write_features(text, row);
+            drop_ngrams(row, &mut self.generator);
+        }
+        vec![
+            ModelInput::new(FEATURES_INPUT, &[batch_rows, FEATURES], features),
+            ModelInput::new(TARGET, &[batch_rows, CLASSES], target),
+            ModelInput::new(WEIGHT, &[batch_rows], vec![1.0; batch_rows]),
+        ]
+    }
+
+    fn held_out(&self) -> HeldOut {
+        let chunk_rows = self.data.stopping.len().min(EVALUATION_ROWS);
+        let chunk = |texts: &[LabelledText]| {
+            let mut features = vec![0.0; chunk_rows * FEATURES];
+            let mut target = vec![0.0; chunk_rows * CLASSES];
+            let places = features.chunks_mut(FEATURES).zip(target.chunks_mut(CLASSES));
+            for (LabelledText { class, text }, (row, target)) in texts.iter().zip(places) {
+                write_features(text, row);
+                target[class.index()] = 1.0;
+            }
+            HeldOutChunk {
+                inputs: vec![
+                    ModelInput::new(FEATURES_INPUT, &[chunk_rows, FEATURES], features),
+                    ModelInput::new(TARGET, &[chunk_rows, CLASSES], target),
+                ],
+                weights: vec![1.0; texts.len()],
+            }
+        };
+        HeldOut { chunk_rows, chunks: self.data.stopping.chunks(chunk_rows).map(chunk).collect() }
+    }
+}
