@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::exchange::Phase;
+use crate::payload::PayloadCalibration;
 use crate::profile::{FEATURES, FeatureScale, Novelty};
 use crate::verdict::FindingKind;
 
@@ -24,6 +25,7 @@ pub struct Calibration {
     pub baseline: [ErrorTail; 3],
     /// How often an unknown endpoint or method turned up of late.
     pub unknown_route: Novelty,
+    pub payload: PayloadCalibration,
 }
 
 /// How often normal exchanges had such a finding.

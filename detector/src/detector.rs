@@ -7,6 +7,7 @@ use crate::findings::{Odd, odd_in_profile, odd_route, rule_statistic};
 use crate::limits;
 use crate::network::Autoencoder;
 use crate::observation::Observation;
+use crate::payload::{PayloadJudgement, PayloadScorer};
 use crate::profile::{
     EndpointProfile, FEATURES, FeatureUnit, baseline_statistic, feature_count, features_of, visible_in,
 };
@@ -25,6 +26,7 @@ pub const GOLDEN_TOLERANCE: f32 = 1e-4;
 pub struct Detector {
     bundle: Bundle,
     autoencoder: Option<Autoencoder>,
+    payload_scorer: Option<PayloadScorer>,
 }
 
 /// A verdict with what the network computed for it.
@@ -95,12 +97,14 @@ impl Detector {
     pub fn without_golden_cases(bundle: Bundle) -> Result<Self, BundleError> {
         check_structure(&bundle)?;
         let mut autoencoder = None;
+        let mut payload_scorer = None;
         for network in &bundle.networks {
             match network.kind {
                 NetworkKind::Autoencoder => autoencoder = Some(Autoencoder::load(&network.onnx, feature_count())?),
+                NetworkKind::Payload => payload_scorer = Some(PayloadScorer::load(&network.onnx)?),
             }
         }
-        Ok(Self { bundle, autoencoder })
+        Ok(Self { bundle, autoencoder, payload_scorer })
     }
 
     pub fn manifest(&self) -> &Manifest {
@@ -111,6 +115,11 @@ impl Detector {
         &self.bundle.policy
     }
 
+    /// The payload network, which scores values while they are observed; `None` where the bundle has none.
+    pub fn payload_scorer(&self) -> Option<&PayloadScorer> {
+        self.payload_scorer.as_ref()
+    }
+
     pub fn bundle(&self) -> &Bundle {
         &self.bundle
     }
@@ -118,6 +127,9 @@ impl Detector {
     /// Judges an exchange as far as it has come; `previous` is the verdict of its last phase, whose findings stay.
     pub fn judge(&self, observation: &Observation, previous: Option<&Verdict>, budget: &mut WorkBudget) -> Judgement {
         let phase = observation.phase;
+        if self.bundle.is_starter() {
+            return self.judge_later(observation, previous).at(phase);
+        }
         match self.bundle.routes.find(observation) {
             RouteMatch::Endpoint { index, parameters } => {
                 let known = self.bundle.routes.endpoints.get(index).zip(self.bundle.profiles.get(index));
@@ -223,15 +235,19 @@ impl Detector {
                 score: 1.0 - calibration.rate(odd.kind, odd.novelty, odd.extent),
                 alarm: alarm && surprise(odd) >= strongest / 2.0,
                 reason: odd.reason(&label),
+                attack_class: None,
             }));
         }
         let whole = self.judge_whole(endpoint, profile, observation, &label, budget);
         let route_score = 1.0 - route_tail.p_value(route_statistic);
         let rules_score = 1.0 - rules_tail.p_value(rules_statistic);
         findings.extend(whole.finding);
+        let payload = self.judge_payloads(Some(endpoint.id), &label, observation);
+        findings.extend(payload.findings);
         let scores = DetectorScores {
             route: Some(route_score),
             profile: Some(rules_score.max(whole.score.unwrap_or(0.0))),
+            payload: payload.score,
             ..DetectorScores::default()
         };
         Judgement {
@@ -277,12 +293,20 @@ impl Detector {
         WholeJudgement { error: Some(reconstruction.error), score, reconstruction_score, baseline_score, finding }
     }
 
-    /// The path is known, and which endpoint it is the body tells: nothing can be said yet.
+    fn judge_payloads(&self, endpoint_id: Option<u64>, label: &str, observation: &Observation) -> PayloadJudgement {
+        let Policy { false_alarm_budget, payload_exceptions, .. } = &self.bundle.policy;
+        let calibration = &self.bundle.calibration.payload;
+        calibration.judge(payload_exceptions, endpoint_id, label, *false_alarm_budget, observation)
+    }
+
+    /// Which endpoint it is the body tells, or nothing was learned yet: only values can be judged.
     fn judge_later(&self, observation: &Observation, previous: Option<&Verdict>) -> Judgement {
         let label = format!("{} {}", observation.method, canonical_path(&observation.components));
-        let scores = DetectorScores { route: Some(0.0), ..DetectorScores::default() };
+        let payload = self.judge_payloads(None, &label, observation);
+        let route = (!self.bundle.is_starter()).then_some(0.0);
+        let scores = DetectorScores { route, payload: payload.score, ..DetectorScores::default() };
         Judgement {
-            verdict: verdict(observation.phase, None, label, scores, Vec::new(), previous),
+            verdict: verdict(observation.phase, None, label, scores, payload.findings, previous),
             reconstruction_error: None,
             reconstruction_score: None,
             baseline_score: None,
@@ -310,10 +334,13 @@ impl Detector {
             score: 1.0 - calibration.rate(kind, odd.novelty, odd.extent),
             alarm: tail.alarms(statistic),
             reason: odd.reason(&label),
+            attack_class: None,
         };
-        let scores = DetectorScores { route: Some(score), ..DetectorScores::default() };
+        let payload = self.judge_payloads(None, &label, observation);
+        let findings = std::iter::once(finding).chain(payload.findings).collect();
+        let scores = DetectorScores { route: Some(score), payload: payload.score, ..DetectorScores::default() };
         Judgement {
-            verdict: verdict(observation.phase, None, label, scores, vec![finding], previous),
+            verdict: verdict(observation.phase, None, label, scores, findings, previous),
             reconstruction_error: None,
             reconstruction_score: None,
             baseline_score: None,
@@ -329,6 +356,21 @@ impl Detector {
                 let judgement = self.judge(&golden.observation.at(phase), previous.as_ref(), &mut budget);
                 agree(expected, &judgement).map_err(disagree)?;
                 previous = Some(judgement.verdict);
+            }
+        }
+        self.reproduce_golden_payloads()
+    }
+
+    fn reproduce_golden_payloads(&self) -> Result<(), BundleError> {
+        let Some(scorer) = &self.payload_scorer else { return Ok(()) };
+        for (case, golden) in self.bundle.golden_payloads.iter().enumerate() {
+            let found = scorer.score_alone(&golden.text);
+            let expected = golden.attack;
+            if !found
+                .is_some_and(|found| (found - expected).abs() <= GOLDEN_TOLERANCE + GOLDEN_TOLERANCE * expected.abs())
+            {
+                let what = format!("log-odds {found:?} of an attack where the trainer had {expected}");
+                return Err(BundleError::Golden { case, what });
             }
         }
         Ok(())
@@ -364,6 +406,7 @@ impl Observation {
             earlier.body = Default::default();
             earlier.operation = None;
             earlier.fields.retain(|field| field.location.phase() == Phase::Headers);
+            earlier.payloads.retain(|payload| payload.location.phase() == Phase::Headers);
         }
         earlier
     }
@@ -411,6 +454,7 @@ fn verdict(
     if let Some(earlier) = previous {
         detectors.route = higher(detectors.route, earlier.detectors.route);
         detectors.profile = higher(detectors.profile, earlier.detectors.profile);
+        detectors.payload = higher(detectors.payload, earlier.detectors.payload);
         anomalous_in = earlier.anomalous_in.or(anomalous_in);
         for finding in &earlier.findings {
             match findings.iter_mut().find(|found| found.key == finding.key) {
@@ -473,6 +517,7 @@ fn whole_finding(
         score,
         alarm: true,
         reason,
+        attack_class: None,
     }
 }
 

@@ -23,10 +23,12 @@ pub enum Purpose {
     FieldName,
     /// A role or scope whose name is no static word.
     CallerKind,
+    /// Never leaves the process: keys of the payload network's cache.
+    PayloadCache,
 }
 
 impl Purpose {
-    const ALL: [Purpose; 7] = [
+    const ALL: [Purpose; 8] = [
         Purpose::Caller,
         Purpose::Address,
         Purpose::Network,
@@ -34,6 +36,7 @@ impl Purpose {
         Purpose::Value,
         Purpose::FieldName,
         Purpose::CallerKind,
+        Purpose::PayloadCache,
     ];
 
     fn label(self) -> &'static str {
@@ -45,6 +48,7 @@ impl Purpose {
             Purpose::Value => "value",
             Purpose::FieldName => "field-name",
             Purpose::CallerKind => "caller-kind",
+            Purpose::PayloadCache => "payload-cache",
         }
     }
 }

@@ -83,6 +83,9 @@ pub const PAYLOAD_WINDOW_OVERLAP_BYTES: usize = 256;
 /// Windows of one value.
 pub const PAYLOAD_WINDOWS_MAX: usize = 6;
 
+/// Payloads that an observation carries.
+pub const OBSERVED_PAYLOADS_MAX: usize = 16;
+
 /// Bytes of a bundle file.
 pub const BUNDLE_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Networks in a bundle.
@@ -107,6 +110,10 @@ pub const ENDPOINTS_MAX: usize = 20_000;
 pub const FIELD_PROFILES_MAX: usize = 200_000;
 /// Golden cases in a bundle.
 pub const GOLDEN_CASES_MAX: usize = 64;
+/// Golden texts of the payload network in a bundle.
+pub const GOLDEN_PAYLOADS_MAX: usize = 64;
+/// Fields with payload thresholds of their own, and exceptions, in a bundle.
+pub const PAYLOAD_FIELDS_MAX: usize = 50_000;
 /// Findings kept for one exchange.
 pub const FINDINGS_MAX: usize = 16;
 

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::exchange::Phase;
+use crate::payload::PayloadClass;
 
 /// The five detectors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -56,10 +57,12 @@ pub enum FindingKind {
     CallerKind,
     /// A number, boolean, object, … where the field never had that JSON type.
     JsonType,
+    /// A value looks like an attack.
+    Payload,
 }
 
 impl FindingKind {
-    pub const ALL: [FindingKind; 20] = [
+    pub const ALL: [FindingKind; 21] = [
         FindingKind::UnknownHost,
         FindingKind::UnknownEndpoint,
         FindingKind::UnknownMethod,
@@ -80,6 +83,7 @@ impl FindingKind {
         FindingKind::UnknownOperation,
         FindingKind::CallerKind,
         FindingKind::JsonType,
+        FindingKind::Payload,
     ];
 
     /// The detector that reports this kind.
@@ -91,6 +95,7 @@ impl FindingKind {
             | FindingKind::UnknownOperation
             | FindingKind::CallerKind
             | FindingKind::UnknownField => DetectorKind::Route,
+            FindingKind::Payload => DetectorKind::Payload,
             _ => DetectorKind::Profile,
         }
     }
@@ -109,6 +114,9 @@ pub struct Finding {
     pub alarm: bool,
     /// `body field "role" never seen on POST /users`
     pub reason: String,
+    /// What attack it looks like, of a payload finding.
+    #[serde(default)]
+    pub attack_class: Option<PayloadClass>,
 }
 
 /// Calibrated score of each detector, 0..1; `None` where it has nothing to judge by.
@@ -148,6 +156,12 @@ pub struct Verdict {
 }
 
 impl Verdict {
+    /// What attack the strongest payload alarm looks like.
+    pub fn attack_class(&self) -> Option<PayloadClass> {
+        let alarms = self.findings.iter().filter(|finding| finding.alarm && finding.attack_class.is_some());
+        alarms.max_by(|one, other| one.score.total_cmp(&other.score)).and_then(|finding| finding.attack_class)
+    }
+
     /// The reasons of the findings that alarmed, or of the strongest finding where none did.
     pub fn reasons(&self) -> Vec<&str> {
         let alarms: Vec<&str> =

@@ -70,9 +70,10 @@ pub fn bundle(serial: u64) -> Bundle {
             route: [armed(), armed(), armed()],
             ..Calibration::default()
         },
-        policy: Policy { false_alarm_budget: 0.001, enforce_overrides: vec![] },
+        policy: Policy { false_alarm_budget: 0.001, enforce_overrides: vec![], payload_exceptions: vec![] },
         vocabulary: Default::default(),
         golden: vec![],
+        golden_payloads: vec![],
     }
 }
 

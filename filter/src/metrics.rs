@@ -40,6 +40,7 @@ metrics! {
     Counter ExchangesUnjudged "apiward_exchanges_total.verdict.unjudged",
     Counter BlockedHeaders "apiward_blocked_total.phase.headers",
     Counter BlockedBody "apiward_blocked_total.phase.body",
+    Counter BlockedBodyTooLarge "apiward_blocked_total.phase.body_too_large",
     Counter BlockedWithoutModel "apiward_blocked_total.phase.no_model",
     Counter AlarmsRoute "apiward_alarms_total.detector.route",
     Counter AlarmsProfile "apiward_alarms_total.detector.profile",

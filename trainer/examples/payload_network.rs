@@ -150,7 +150,9 @@ fn print_figures(onnx: &[u8], texts: &[LabelledText], threshold: f32, list: usiz
     let is_benign = |class: PayloadClass| class == PayloadClass::Benign;
     let misses = scored.iter().filter(|scored| !is_benign(scored.text.class) && scored.score.attack < threshold);
     let alarms = scored.iter().rev().filter(|scored| is_benign(scored.text.class) && scored.score.attack >= threshold);
-    for (kind, scored) in misses.take(list).map(|scored| ("missed", scored)).chain(alarms.take(list).map(|scored| ("alarm", scored))) {
+    for (kind, scored) in
+        misses.take(list).map(|scored| ("missed", scored)).chain(alarms.take(list).map(|scored| ("alarm", scored)))
+    {
         println!(
             "{kind}\t{}\t{:.2}\t{}\t{:?}",
             scored.text.class.name(),

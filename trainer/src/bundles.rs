@@ -1,5 +1,7 @@
 //! `GET /v1/bundle`: the signed file for the filters of a scope.
 
+use std::sync::Arc;
+
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -37,8 +39,7 @@ async fn fetch(
             .fetch_optional(&service.pool)
             .await?;
     let Some((serial, etag)) = newest else {
-        count("none");
-        return Err(Problem::NotFound(format!("there is no model for scope {scope:?} yet")));
+        return starter(&service, scope, &headers, count).await;
     };
     if matches(&headers, &etag) {
         count("not_modified");
@@ -53,6 +54,24 @@ async fn fetch(
     .await?;
     count("sent");
     Ok((head(serial, &etag)?, bundle).into_response())
+}
+
+/// What judges values until something was learned.
+async fn starter(
+    service: &Service,
+    scope: String,
+    headers: &HeaderMap,
+    count: impl Fn(&str),
+) -> Result<Response, Problem> {
+    let (starter, publisher) = (Arc::clone(&service.starter), Arc::clone(&service.publisher));
+    let sealed = tokio::task::spawn_blocking(move || publisher.seal(&starter.bundle(&scope)));
+    let (etag, bundle) = sealed.await.map_err(|error| Problem::Internal(error.into()))??;
+    if matches(headers, &etag) {
+        count("not_modified");
+        return Ok((StatusCode::NOT_MODIFIED, head(0, &etag)?).into_response());
+    }
+    count("starter");
+    Ok((head(0, &etag)?, bundle).into_response())
 }
 
 fn head(serial: i64, etag: &str) -> Result<HeaderMap, Problem> {

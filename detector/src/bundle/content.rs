@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::calibration::Calibration;
 use crate::limits;
 use crate::observation::Observation;
+use crate::payload::PayloadException;
 use crate::profile::{EndpointProfile, Vocabulary};
 use crate::route::RouteTable;
 
@@ -25,6 +26,8 @@ pub struct Bundle {
     pub calibration: Calibration,
     pub policy: Policy,
     pub golden: Vec<GoldenCase>,
+    /// The same of the payload network, which sees texts.
+    pub golden_payloads: Vec<GoldenPayload>,
 }
 
 /// What a bundle says of itself. Always the first element of the payload, so that it can be read by every version.
@@ -58,12 +61,15 @@ pub struct Network {
 pub enum NetworkKind {
     /// Inputs `features` and `visible`, f32 [1, F]; outputs `error` f32 [1] and `squared_error` f32 [1, F].
     Autoencoder,
+    /// Input `features` f32 [N, F] of a text, output `logits` f32 [N, 13], one per [`crate::payload::PayloadClass`].
+    Payload,
 }
 
 impl NetworkKind {
     pub fn name(self) -> &'static str {
         match self {
             NetworkKind::Autoencoder => "autoencoder",
+            NetworkKind::Payload => "payload",
         }
     }
 }
@@ -75,6 +81,8 @@ pub struct Policy {
     pub false_alarm_budget: f64,
     /// Endpoint ids whose mode differs from the filter's own: `true` enforces, `false` only monitors.
     pub enforce_overrides: Vec<(u64, bool)>,
+    /// What people decided about payload findings; the last that fits counts.
+    pub payload_exceptions: Vec<PayloadException>,
 }
 
 /// An input with the outputs that every engine must reproduce.
@@ -93,7 +101,20 @@ pub struct GoldenOutput {
     pub score: f32,
 }
 
+/// A text with what every engine must say of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct GoldenPayload {
+    pub text: String,
+    /// Log-odds by the trainer's engine, in nats.
+    pub attack: f32,
+}
+
 impl Bundle {
+    /// Whether nothing was learned yet: only the payload network judges.
+    pub fn is_starter(&self) -> bool {
+        self.routes.endpoints.is_empty()
+    }
+
     /// # Errors
     /// Only when a value cannot be written, which none of these types can cause.
     pub fn encode(&self) -> Result<Vec<u8>, BundleError> {
@@ -130,6 +151,13 @@ impl Bundle {
         }
         if self.golden.len() > limits::GOLDEN_CASES_MAX {
             return limit("golden cases");
+        }
+        if self.golden_payloads.len() > limits::GOLDEN_PAYLOADS_MAX {
+            return limit("golden payloads");
+        }
+        let own_thresholds = self.calibration.payload.fields.len() + self.policy.payload_exceptions.len();
+        if own_thresholds > limits::PAYLOAD_FIELDS_MAX {
+            return limit("payload thresholds");
         }
         Ok(())
     }

@@ -9,7 +9,9 @@ mod envelope;
 mod keys;
 
 pub use admission::Admission;
-pub use content::{BUNDLE_SCHEMA, Bundle, GoldenCase, GoldenOutput, Manifest, Network, NetworkKind, Policy};
+pub use content::{
+    BUNDLE_SCHEMA, Bundle, GoldenCase, GoldenOutput, GoldenPayload, Manifest, Network, NetworkKind, Policy,
+};
 pub use envelope::{ENVELOPE_VERSION, bundle_id, open, peek_key_id, seal};
 pub use keys::{KeyId, PublicKey, SecretKey};
 

@@ -27,6 +27,7 @@ mod words;
 use serde::{Deserialize, Serialize};
 
 use crate::exchange::Phase;
+use crate::payload::ObservedPayload;
 
 pub use caller_kind::{
     ANONYMOUS, AUTHENTICATED, COOKIE, KindClaims, KindSource, UNKNOWN, caller_kind, certificate_kind,
@@ -70,6 +71,9 @@ pub struct Observation {
     pub minute_of_day: Option<u16>,
     /// Some work budget or limit was hit: the observation is incomplete.
     pub incomplete: bool,
+    /// Fields with a value that looks like an attack, by the payload network; empty where there is none.
+    #[serde(default)]
+    pub payloads: Vec<ObservedPayload>,
 }
 
 /// One component of a path.

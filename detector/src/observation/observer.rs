@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use crate::exchange::{Caller, Exchange, Phase, Response, header};
 use crate::hashing::KeyedHasher;
 use crate::limits;
+use crate::payload::{Evidence, PayloadScorer};
 use crate::work::WorkBudget;
 
 use super::body::{self, DeclaredBody};
@@ -63,6 +64,7 @@ impl Observer {
             phase: Phase::Headers,
             minute_of_day: at_ms.map(minute_of_day),
             incomplete,
+            payloads: Vec::new(),
         };
         let text_of = |name| header(headers, name).unwrap_or_default().to_owned();
         let declared_body =
@@ -109,6 +111,18 @@ impl Observer {
         self.payload_values.take()
     }
 
+    /// Runs the payload network over the values of the phases since the last time.
+    pub fn score_payloads(&mut self, scorer: &PayloadScorer, evidence: Evidence, hasher: &KeyedHasher) {
+        let values = self.payload_values.take();
+        if values.is_empty() {
+            return;
+        }
+        let payloads = &mut self.observation.payloads;
+        payloads.extend(scorer.observe(&values, hasher, evidence, &mut self.budget));
+        payloads.sort_by(|one, other| other.attack.total_cmp(&one.attack));
+        payloads.truncate(limits::OBSERVED_PAYLOADS_MAX);
+    }
+
     /// Whether a request had more such values than are kept.
     pub fn has_dropped_payload_values(&self) -> bool {
         self.payload_values.has_dropped()
@@ -134,6 +148,11 @@ impl Observer {
 
     /// All phases of a complete exchange; one without a response ends in the body phase.
     pub fn observe(exchange: &Exchange, hasher: &KeyedHasher) -> Observation {
+        Self::observe_scored(exchange, hasher, None)
+    }
+
+    /// The same with the payload network.
+    pub fn observe_scored(exchange: &Exchange, hasher: &KeyedHasher, scorer: Option<&PayloadScorer>) -> Observation {
         let request = &exchange.request;
         let mut observer = Self::request_headers(
             &request.method,
@@ -144,7 +163,15 @@ impl Observer {
             hasher,
         );
         observer.caller(&exchange.caller, hasher);
+        // Phase by phase, as in the filter, so that the values of one do not crowd out those of the other.
+        let score = |observer: &mut Self| {
+            if let Some(scorer) = scorer {
+                observer.score_payloads(scorer, Evidence::Shown, hasher);
+            }
+        };
+        score(&mut observer);
         observer.request_body(&request.body, request.body_bytes, hasher);
+        score(&mut observer);
         if let Some(response) = &exchange.response {
             let measures = ResponseMeasures::of(response);
             observer.response_body(measures.content, &response.body, hasher);

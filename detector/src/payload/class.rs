@@ -71,6 +71,25 @@ impl PayloadClass {
         }
     }
 
+    /// The words a person reads: `looks like SQL injection`.
+    pub fn noun(self) -> &'static str {
+        match self {
+            Self::Benign => "no attack",
+            Self::Sqli => "SQL injection",
+            Self::Nosqli => "NoSQL injection",
+            Self::Xss => "cross-site scripting",
+            Self::CommandInjection => "command injection",
+            Self::PathTraversal => "path traversal or file inclusion",
+            Self::TemplateInjection => "template injection",
+            Self::CodeInjection => "code injection",
+            Self::Xxe => "an external XML entity",
+            Self::Ssrf => "server-side request forgery",
+            Self::LdapInjection => "LDAP injection",
+            Self::HeaderInjection => "header injection",
+            Self::ScannerProbe => "a scanner's probe",
+        }
+    }
+
     /// The class of a name.
     pub fn of_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|class| class.name() == name)

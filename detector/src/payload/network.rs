@@ -26,8 +26,7 @@ pub struct PayloadScore {
 
 impl PayloadScore {
     /// The score of plain text.
-    pub const PLAIN: Self =
-        Self { attack: PLAIN_LOG_ODDS, class: PayloadClass::ScannerProbe, class_probability: 0.0 };
+    pub const PLAIN: Self = Self { attack: PLAIN_LOG_ODDS, class: PayloadClass::ScannerProbe, class_probability: 0.0 };
 
     fn of(logits: &[f32]) -> Self {
         let (Some((benign, attacks)), [_, classes @ ..]) = (logits.split_first(), PayloadClass::ALL) else {

@@ -123,6 +123,11 @@ impl Batch {
             {
                 return limit("path components per record");
             }
+            if observation.payloads.len() > limits::OBSERVED_PAYLOADS_MAX
+                || observation.payloads.iter().any(|payload| !payload.attack.is_finite())
+            {
+                return limit("payloads per record");
+            }
             // One more kind than a caller's own: that it is anonymous.
             if observation.response_fields.len() > limits::RESPONSE_VALUES_MAX
                 || observation.caller_kinds.len() > limits::CALLER_KINDS_MAX + 1
@@ -139,6 +144,7 @@ impl Batch {
                             .all(|part| part.word.as_deref().is_none_or(short) && short(&part.separator))
                 })
                 && observation.response_fields.iter().all(|field| short(&field.name))
+                && observation.payloads.iter().all(|payload| short(&payload.name))
                 && observation.caller_kinds.iter().all(|kind| short(kind))
                 && observation.operation.as_deref().is_none_or(short)
                 && short(&observation.host)

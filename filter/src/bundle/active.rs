@@ -3,6 +3,7 @@
 use apiward_detector::bundle::{Admission, Bundle, BundleError, bundle_id, open};
 use apiward_detector::detector::{Detector, Judgement};
 use apiward_detector::observation::Observation;
+use apiward_detector::payload::PayloadScorer;
 use apiward_detector::telemetry::ActiveBundle;
 use apiward_detector::verdict::Verdict;
 use apiward_detector::work::WorkBudget;
@@ -66,6 +67,11 @@ impl ActiveModel {
         self.detector.judge(observation, previous, budget)
     }
 
+    /// The payload network, where the bundle has one.
+    pub fn payload_scorer(&self) -> Option<&PayloadScorer> {
+        self.detector.payload_scorer()
+    }
+
     /// `Some` where the operator decided for one endpoint: `true` enforces, `false` only monitors.
     pub fn enforce_override(&self, endpoint_id: Option<u64>) -> Option<bool> {
         let endpoint_id = endpoint_id?;
@@ -82,7 +88,8 @@ fn admit(bundle: &Bundle, policy: &FilterPolicy, current_serial: Option<u64>, no
         now_ms: i64::try_from(now_ms).unwrap_or(i64::MAX),
     })?;
     let (found, expected) = (bundle.manifest.hash_key_id.as_str(), policy.hasher.key_id());
-    if found != expected {
+    // Before anything was learned there is nothing hashed in it.
+    if found != expected && !bundle.is_starter() {
         return Err(LoadError::HashKey { found: found.to_owned(), expected: expected.to_owned() });
     }
     Ok(())

@@ -40,6 +40,14 @@ pub struct Configuration {
     #[serde(default = "default_body_bytes_max")]
     #[cfg_attr(test, schemars(range(max = 1_048_576)))]
     pub body_bytes_max: usize,
+    /// What happens to a request whose body is longer than that, in enforce mode: `pass` judges it by what was read and lets the
+    /// rest pass unseen; `refuse` answers it with 413.
+    #[serde(default)]
+    pub body_over_limit: BodyOverLimit,
+    /// Let reasons show the text of a value that looks like an attack. Without it they show its signs and the words that
+    /// attacks are written with, everything else masked.
+    #[serde(default)]
+    pub show_evidence: bool,
     /// Bytes of a JSON response that are read as they pass; 0 turns it off. Nothing is held back for it.
     #[serde(default = "default_response_body_bytes_max")]
     #[cfg_attr(test, schemars(range(max = 262_144)))]
@@ -68,6 +76,15 @@ pub enum Mode {
     #[default]
     Monitor,
     Enforce,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum BodyOverLimit {
+    #[default]
+    Pass,
+    Refuse,
 }
 
 #[derive(Debug, Clone, Deserialize)]

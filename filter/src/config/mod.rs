@@ -4,8 +4,8 @@ mod document;
 mod policy;
 
 pub use document::{
-    AddressSource, CallerKinds, CallerSource, CertificateField, Configuration, JwtClaim, Mode, TelemetryLimits,
-    TrainerConnection,
+    AddressSource, BodyOverLimit, CallerKinds, CallerSource, CertificateField, Configuration, JwtClaim, Mode,
+    TelemetryLimits, TrainerConnection,
 };
 pub use policy::{FilterPolicy, KindsPolicy, TrainerTarget};
 

@@ -4,10 +4,13 @@ use apiward_detector::bundle::PublicKey;
 use apiward_detector::hashing::{KeyedHasher, stable_hash};
 use apiward_detector::limits as engine_limits;
 use apiward_detector::observation::KindClaims;
+use apiward_detector::payload::Evidence;
 
 use crate::limits;
 
-use super::document::{CallerKinds, CallerSource, Configuration, Mode, TelemetryLimits, TrainerConnection};
+use super::document::{
+    BodyOverLimit, CallerKinds, CallerSource, Configuration, Mode, TelemetryLimits, TrainerConnection,
+};
 use super::{AddressSource, ConfigurationError};
 
 /// What the request path and the worker need of the configuration.
@@ -26,6 +29,8 @@ pub struct FilterPolicy {
     /// Bytes.
     pub body_bytes_max: usize,
     /// Bytes; 0 reads nothing.
+    pub body_over_limit: BodyOverLimit,
+    pub evidence: Evidence,
     pub response_body_bytes_max: usize,
     /// Lower case.
     pub upstream_header: Option<String>,
@@ -100,6 +105,8 @@ impl FilterPolicy {
             caller_kinds: compile_caller_kinds(configuration.caller_kinds)?,
             trusted_hops: configuration.trusted_hops,
             body_bytes_max: configuration.body_bytes_max,
+            body_over_limit: configuration.body_over_limit,
+            evidence: if configuration.show_evidence { Evidence::Shown } else { Evidence::Masked },
             response_body_bytes_max: configuration.response_body_bytes_max,
             upstream_header,
             response_header,

@@ -16,7 +16,7 @@ use apiward_detector::verdict::{DetectorKind, Verdict};
 
 use crate::bundle::ActiveModel;
 use crate::caller::identify;
-use crate::config::Mode;
+use crate::config::{BodyOverLimit, Mode};
 use crate::host::Host;
 use crate::limits;
 use crate::metrics::Metric;
@@ -44,6 +44,8 @@ pub mod filter_state {
     pub const ENDPOINT: &str = "apiward.endpoint";
     /// Why it is anomalous, joined by `; `; not set for a normal exchange.
     pub const REASONS: &str = "apiward.reasons";
+    /// What attack a value looks like: `sqli`, `xss`, …; not set otherwise.
+    pub const ATTACK_CLASS: &str = "apiward.attack_class";
     /// The last phase that was judged: `headers`, `body` or `response`.
     pub const PHASE: &str = "apiward.phase";
     /// Serial of the bundle that judged.
@@ -106,6 +108,10 @@ impl ExchangeFlow {
         if self.is_to_be_blocked() {
             return self.refuse(host, Problem::Anomalous, Metric::BlockedHeaders);
         }
+        let declared = self.progress.as_ref().and_then(|progress| progress.declared_bytes).unwrap_or(0);
+        if self.refuses_length(declared) {
+            return self.refuse(host, Problem::BodyTooLarge, Metric::BlockedBodyTooLarge);
+        }
         if end_of_stream {
             self.judge_body(host);
             if self.is_to_be_blocked() {
@@ -131,6 +137,13 @@ impl ExchangeFlow {
             return Flow::Continue;
         }
         progress.body.take(size, |bytes_max| host.request_body(bytes_max));
+        let total = progress.body.total();
+        if self.refuses_length(total) {
+            return self.refuse(host, Problem::BodyTooLarge, Metric::BlockedBodyTooLarge);
+        }
+        let Some(progress) = &mut self.progress else {
+            return Flow::Continue;
+        };
         let decide_now = end_of_stream || (progress.may_hold_back && enforces && progress.body.is_full());
         if !decide_now {
             let hold_back = progress.may_hold_back && enforces;
@@ -292,6 +305,10 @@ impl ExchangeFlow {
         };
         if let Some(model) = &self.model {
             let began_ns = host.now_ns();
+            if let Some(scorer) = model.payload_scorer() {
+                let policy = self.shared.policy();
+                progress.observer.score_payloads(scorer, policy.evidence, &policy.hasher);
+            }
             let (observation, budget) = progress.observer.parts();
             let judgement = model.judge(observation, progress.verdict.as_ref(), budget);
             let took_us = host.now_ns().saturating_sub(began_ns) / 1000;
@@ -305,6 +322,16 @@ impl ExchangeFlow {
     fn is_to_be_blocked(&self) -> bool {
         let anomalous = self.progress.as_ref().and_then(|progress| progress.verdict.as_ref());
         anomalous.is_some_and(|verdict| verdict.anomalous) && self.enforces()
+    }
+
+    /// Whether a body of that many bytes is refused because it could not be read to its end.
+    fn refuses_length(&self, bytes: u64) -> bool {
+        let policy = self.shared.policy();
+        let may_hold_back = self.progress.as_ref().is_some_and(|progress| progress.may_hold_back);
+        policy.body_over_limit == BodyOverLimit::Refuse
+            && bytes > policy.body_bytes_max as u64
+            && may_hold_back
+            && self.enforces()
     }
 
     /// Whether a verdict on this exchange has consequences: by the endpoint's own mode, else by the filter's.
@@ -406,6 +433,9 @@ impl Progress {
         host.set_filter_state(filter_state::PHASE, verdict_text::phase_name(verdict.phase));
         if verdict.anomalous {
             host.set_filter_state(filter_state::REASONS, &verdict_text::reasons(verdict));
+            if let Some(class) = verdict.attack_class() {
+                host.set_filter_state(filter_state::ATTACK_CLASS, class.name());
+            }
         }
     }
 }

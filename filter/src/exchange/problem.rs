@@ -10,6 +10,8 @@ pub const CONTENT_TYPE: &str = "application/problem+json";
 pub enum Problem {
     Anomalous,
     NoModel,
+    /// Longer than the filter reads.
+    BodyTooLarge,
 }
 
 impl Problem {
@@ -17,6 +19,7 @@ impl Problem {
         match self {
             Problem::Anomalous => 403,
             Problem::NoModel => 503,
+            Problem::BodyTooLarge => 413,
         }
     }
 
@@ -32,6 +35,11 @@ impl Problem {
                 "urn:apiward:problem:not-ready",
                 "Not ready",
                 "Requests cannot be checked yet and are refused until they can. Try again later.",
+            ),
+            Problem::BodyTooLarge => (
+                "urn:apiward:problem:body-too-large",
+                "Body too large",
+                "The request's body is longer than can be checked.",
             ),
         };
         json!({

@@ -90,6 +90,7 @@ mod tests {
                 score: 0.999_71,
                 alarm: anomalous,
                 reason: reason.into(),
+                attack_class: None,
             }],
         }
     }

@@ -42,7 +42,7 @@ impl BundleArgs {
         let bundle = self.open().with_context(|| format!("bundle {}", path.display()))?;
         let hasher = self.hash_key.hasher()?;
         ensure!(
-            bundle.manifest.hash_key_id == hasher.key_id(),
+            bundle.is_starter() || bundle.manifest.hash_key_id == hasher.key_id(),
             "bundle {} was made with hash key {}, not with {}: give that key with --hash-key-file",
             path.display(),
             bundle.manifest.hash_key_id,
@@ -80,7 +80,8 @@ impl Judge {
     }
 
     pub fn judge(&self, exchange: &Exchange) -> JudgedExchange {
-        self.detector.judge_exchange(&Observer::observe(exchange, &self.hasher))
+        let scorer = self.detector.payload_scorer();
+        self.detector.judge_exchange(&Observer::observe_scored(exchange, &self.hasher, scorer))
     }
 }
 

@@ -120,7 +120,7 @@ pub fn run(args: &DiscoverArgs) -> anyhow::Result<()> {
 }
 
 fn read_traffic(args: &DiscoverArgs) -> anyhow::Result<UrlGraph> {
-    let extractor = Extractor::new(args.hash_key.hasher()?);
+    let extractor = Extractor::new(args.hash_key.hasher()?)?;
     let mut graph = UrlGraph::new(LearningSettings::default().promotion.window_ms);
     let counts = for_each_exchange(&args.files, args.format, "discovering", |labelled| {
         graph.add(&extractor.record(&labelled.exchange));

@@ -105,7 +105,7 @@ struct Imported {
 }
 
 fn import(args: &ImportArgs, hasher: KeyedHasher, runtime: &Runtime, pool: &PgPool) -> anyhow::Result<Imported> {
-    let extractor = Extractor::new(hasher);
+    let extractor = Extractor::new(hasher)?;
     runtime.block_on(refuse_other_hash_key(pool, &args.scope, extractor.hash_key_id()))?;
     let now = OffsetDateTime::now_utc();
     let accepted_ms = milliseconds(now - AGE_MAX)..=milliseconds(now + AHEAD_MAX);

@@ -5,6 +5,7 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use apiward_detector::payload::PayloadClass;
 use apiward_detector::verdict::{DetectorScores, Verdict};
 use serde::Serialize;
 
@@ -41,7 +42,7 @@ struct ScoredExchange<'v> {
     verdict: &'static str,
     score: f32,
     detectors: DetectorScores,
-    /// What kind of attack it is, once the payload detector names one.
+    /// What attack the payload detector takes it for.
     attack_class: Option<&'v str>,
     reasons: Vec<&'v str>,
 }
@@ -54,7 +55,7 @@ impl<'v> ScoredExchange<'v> {
             verdict: if verdict.anomalous { "anomalous" } else { "normal" },
             score: verdict.score,
             detectors: verdict.detectors,
-            attack_class: None,
+            attack_class: verdict.attack_class().map(PayloadClass::name),
             reasons: verdict.reasons(),
         }
     }

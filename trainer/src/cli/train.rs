@@ -110,7 +110,7 @@ fn train_from_files(args: &TrainArgs, output: &Path) -> anyhow::Result<()> {
 }
 
 fn learn_from_files(args: &TrainArgs) -> anyhow::Result<LearnedModel> {
-    let extractor = Extractor::new(args.hash_key.hasher()?);
+    let extractor = Extractor::new(args.hash_key.hasher()?)?;
     let mut records = Vec::new();
     let mut left_out = 0_u64;
     for_each_exchange(&args.input, args.format.unwrap_or_default(), "reading", |labelled| {

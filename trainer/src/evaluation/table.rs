@@ -134,6 +134,7 @@ fn name_of(kind: FindingKind) -> &'static str {
         FindingKind::Status => "status never given before",
         FindingKind::UnknownOperation => "unknown operation",
         FindingKind::CallerKind => "caller of another kind",
+        FindingKind::Payload => "value like an attack",
         FindingKind::JsonType => "JSON type of a value",
     }
 }

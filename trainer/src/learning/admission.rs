@@ -11,6 +11,7 @@ use apiward_detector::telemetry::ExchangeRecord;
 use apiward_detector::verdict::{DetectorKind, FindingKind};
 
 use super::LearningSettings;
+use super::payloads::OwnPayloads;
 
 /// Unflagged successful exchanges that make a caller an established one.
 const ESTABLISHED_EXCHANGES_MIN: u32 = 3;
@@ -106,8 +107,13 @@ fn support_needed(with_callers: bool, first_training: bool, settings: &LearningS
 }
 
 /// Sorts records, given in order of time, into what they are used for.
-pub fn admit(records: Vec<ExchangeRecord>, has_parent: bool, settings: &LearningSettings) -> Admission {
-    let with_callers = records.iter().any(|record| record.caller.distinct_by().is_some());
+pub fn admit(
+    records: Vec<ExchangeRecord>,
+    own_payloads: &OwnPayloads,
+    has_parent: bool,
+    settings: &LearningSettings,
+) -> Admission {
+    let with_callers = name_callers(&records);
     let mut admission = Admission { with_callers, first_training: !has_parent, ..Admission::default() };
     let needed = support_needed(with_callers, false, settings);
     let supported = supported_findings(&records, &needed);
@@ -130,7 +136,7 @@ pub fn admit(records: Vec<ExchangeRecord>, has_parent: bool, settings: &Learning
             }
             *taken += 1;
         }
-        match judged(&record, &supported) {
+        match judged(&record, own_payloads, &supported) {
             Judged::Normal => admission.learned.push(record),
             Judged::Excused => {
                 admission.excused += 1;
@@ -160,13 +166,27 @@ enum Judged {
     Flagged { for_calibration: bool },
 }
 
-fn judged(record: &ExchangeRecord, supported: &HashSet<u64>) -> Judged {
+/// Whether records name callers, so that distinct ones can be asked for.
+fn name_callers(records: &[ExchangeRecord]) -> bool {
+    records.iter().any(|record| record.caller.distinct_by().is_some())
+}
+
+/// What something new needs to become normal in these records.
+pub fn support_for_novelties(records: &[ExchangeRecord], settings: &LearningSettings) -> SupportNeeded {
+    support_needed(name_callers(records), false, settings)
+}
+
+fn judged(record: &ExchangeRecord, own_payloads: &OwnPayloads, supported: &HashSet<u64>) -> Judged {
+    if own_payloads.shows_attack(&record.observation) {
+        return Judged::Flagged { for_calibration: false };
+    }
     let Some(verdict) = record.verdict.as_ref().filter(|verdict| verdict.anomalous) else {
         return Judged::Normal;
     };
     let mut alarms = verdict.findings.iter().filter(|finding| finding.alarm).peekable();
     let any = alarms.peek().is_some();
-    if any && alarms.all(|finding| supported.contains(&finding.key)) {
+    // What looks like an attack and is usual where it is was let through above.
+    if any && alarms.all(|finding| finding.kind == FindingKind::Payload || supported.contains(&finding.key)) {
         return Judged::Excused;
     }
     // A foreign value is what profiles and thresholds are for; an unknown route has no profile to calibrate.

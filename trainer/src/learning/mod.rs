@@ -10,6 +10,7 @@ mod endpoint;
 mod golden;
 mod novelty;
 mod pareto;
+mod payloads;
 mod report;
 mod routes;
 mod rules;
@@ -31,8 +32,10 @@ pub use report::LearningReport;
 use crate::discovery::Correction;
 use crate::discovery::component_network::ComponentNetworkError;
 use crate::fit::FitError;
+use crate::payload::shipped::{self, ShippedNetworkError};
 
 use continuity::Continuity;
+use payloads::OwnPayloads;
 
 /// Fewest admitted exchanges from which anything can be learned.
 pub const EXCHANGES_MIN: usize = 100;
@@ -116,6 +119,8 @@ pub enum LearningError {
     #[error("the records carry no features")]
     NoFeatures,
     #[error(transparent)]
+    Payload(#[from] ShippedNetworkError),
+    #[error(transparent)]
     Components(#[from] ComponentNetworkError),
     #[error("the network could not be trained: {0}")]
     Fit(#[from] FitError),
@@ -140,7 +145,9 @@ pub fn learn(
     // Files without times keep their order.
     records.sort_by_key(|record| record.at_ms);
     step(progress, Progress::Admission { records: records_given })?;
-    let admission = admission::admit(records, parent.is_some(), settings);
+    let threshold = Some(shipped::threshold()?);
+    let own_payloads = OwnPayloads::of(&records, threshold, &admission::support_for_novelties(&records, settings));
+    let admission = admission::admit(records, &own_payloads, parent.is_some(), settings);
     if admission.learned.len() < EXCHANGES_MIN {
         return Err(LearningError::TooFew { records: records_given, admitted: admission.learned.len() });
     }
@@ -159,6 +166,7 @@ pub fn learn(
         rules::learn_rules(&routes, &located, parent, &support, settings, &continuity, &mut calibration, progress)?;
     let mut profiles = learned_rules.profiles;
     let also_located = routes::locate(&routes, &admission.calibration_only);
+    calibration.payload = own_payloads.calibration(&routes, &located, parent);
     let located = shares::capped(&located);
     let whole = whole::learn_whole(
         &routes,
@@ -183,7 +191,7 @@ pub fn learn(
             expires_ms: None,
             hash_key_id: settings.hash_key_id.clone(),
         },
-        networks: vec![Network { kind: NetworkKind::Autoencoder, onnx: whole.fitted.onnx.clone() }],
+        networks: vec![Network { kind: NetworkKind::Autoencoder, onnx: whole.fitted.onnx.clone() }, shipped::network()],
         routes: routes.clone(),
         profiles,
         vocabulary: learned_rules.vocabulary,
@@ -191,8 +199,10 @@ pub fn learn(
         policy: Policy {
             false_alarm_budget: settings.false_alarm_budget,
             enforce_overrides: parent.map(|parent| parent.policy.enforce_overrides.clone()).unwrap_or_default(),
+            payload_exceptions: parent.map(|parent| parent.policy.payload_exceptions.clone()).unwrap_or_default(),
         },
         golden: Vec::new(),
+        golden_payloads: shipped::golden_payloads()?,
     };
     golden::add_golden_cases(&mut bundle, &located, &whole)?;
     bundle.manifest.model = model_id(&bundle)?;

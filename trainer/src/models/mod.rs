@@ -3,6 +3,7 @@
 mod gate;
 mod publish;
 pub mod registry;
+pub mod starter;
 
 use axum::Json;
 use axum::extract::State;

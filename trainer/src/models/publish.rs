@@ -54,6 +54,16 @@ impl Publisher {
         self.key.public().to_string()
     }
 
+    /// The signed file and its SHA-256 in hexadecimal digits.
+    ///
+    /// # Errors
+    /// When it cannot be signed within the limits of a bundle.
+    pub fn seal(&self, content: &Bundle) -> anyhow::Result<(String, Vec<u8>)> {
+        let bytes = seal(content, &self.key).context("sign the bundle")?;
+        let etag = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+        Ok((etag, bytes))
+    }
+
     /// Takes the scope's publication lock to the end of the transaction: what is read of its publications after that stays so.
     ///
     /// # Errors
@@ -81,8 +91,7 @@ impl Publisher {
         let newest = newest.map(u64::try_from).transpose().context("a stored serial is negative")?;
         let serial = newest.map_or(self.serial_floor, |newest| self.serial_floor.max(newest + 1));
         content.manifest.serial = serial;
-        let bytes = seal(&content, &self.key).context("sign the bundle")?;
-        let etag: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+        let (etag, bytes) = self.seal(&content)?;
         sqlx::query(
             "insert into publications (scope, serial, model, cause, etag, bundle) values ($1, $2, $3, $4, $5, $6)",
         )

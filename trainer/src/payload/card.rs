@@ -2,7 +2,10 @@
 
 use apiward_models::NetworkCost;
 
-use super::{evaluation::Evaluation, training::{FittedPayloadNetwork, TrainingOptions}};
+use super::{
+    evaluation::Evaluation,
+    training::{FittedPayloadNetwork, TrainingOptions},
+};
 
 /// Everything that the card tells.
 pub struct ModelCard<'a> {

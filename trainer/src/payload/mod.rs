@@ -8,6 +8,7 @@ pub mod card;
 pub mod corpus;
 pub mod evaluation;
 pub mod generator;
+pub mod shipped;
 pub mod training;
 
 use apiward_detector::payload::PayloadClass;

@@ -26,6 +26,7 @@ use crate::endpoints;
 use crate::ingest::{self, IngestQueue};
 use crate::metrics::Metrics;
 use crate::models::Publisher;
+use crate::models::starter::Starter;
 use crate::scope_graphs::ScopeGraphs;
 use crate::storage::{Database, cluster::PrivateCluster};
 use crate::training_runs::{schedule, worker};
@@ -48,6 +49,8 @@ pub struct Service {
     pub metrics: Metrics,
     pub ingest: IngestQueue,
     pub publisher: Arc<Publisher>,
+    /// What filters get before the first model.
+    pub starter: Arc<Starter>,
     pub scope_graphs: ScopeGraphs,
     pub settings: Arc<Settings>,
     /// Wakes the worker when a run was queued here.
@@ -107,14 +110,26 @@ impl Running {
         let publisher = Arc::new(Publisher::new(args.signing_key()?, args.serial_floor));
         let metrics = Metrics::new().context("set the metrics up")?;
         let settings = Arc::new(args.settings());
+        let starter = Starter::new(settings.learning.false_alarm_budget).context("prepare the starter bundle")?;
+        let starter = Arc::new(starter);
         let Database { pool, cluster } = Database::open(&args.database()).await?;
         look_after(&pool, &settings, &metrics, time::OffsetDateTime::now_utc()).await.context("prepare the store")?;
         let (ingest, writer) = ingest::queue(args.ingest_queue_batches as usize, pool.clone(), metrics.clone());
         let runs_waiting = Arc::new(Notify::new());
         let window_ms = settings.learning.promotion.window_ms;
         let scope_graphs = ScopeGraphs::new(pool.clone(), metrics.clone(), window_ms, stopping.clone());
-        let service =
-            Service { pool, tokens, metrics, ingest, publisher, scope_graphs, settings, runs_waiting, stopping };
+        let service = Service {
+            pool,
+            tokens,
+            metrics,
+            ingest,
+            publisher,
+            starter,
+            scope_graphs,
+            settings,
+            runs_waiting,
+            stopping,
+        };
 
         let listener = TcpListener::bind(args.listen).await.with_context(|| format!("listen on {}", args.listen))?;
         let address = listener.local_addr()?;

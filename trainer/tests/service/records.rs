@@ -78,6 +78,7 @@ pub fn flagged(mut record: ExchangeRecord, endpoint: &str, finding_key: u64, req
             score: 0.999,
             alarm: true,
             reason: format!("query parameter \"debug\" never seen on {endpoint}"),
+            attack_class: None,
         }],
     });
     record

@@ -164,6 +164,7 @@ fn overlong_texts_do_not_make_the_trainer_refuse_the_batch() {
             score: 1.0,
             alarm: true,
             reason: "ü".repeat(3000),
+            attack_class: None,
         };
         100
     ];

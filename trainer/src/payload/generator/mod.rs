@@ -29,9 +29,9 @@ pub enum Part {
 
 impl Part {
     fn contains(self, template: &str) -> bool {
-        let hash = template.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-        });
+        let hash = template
+            .bytes()
+            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
         let part = match (hash >> 32) % 10 {
             0 => Part::Test,
             1 => Part::Stopping,
