@@ -41,6 +41,8 @@ pub struct NoteRequest {
     pub method: Method,
     pub path: String,
     pub content_type: Option<&'static str>,
+    /// Further headers.
+    pub headers: Vec<(&'static str, String)>,
     pub body: Bytes,
     /// Without a content-length.
     pub chunked: bool,
@@ -53,6 +55,7 @@ impl NoteRequest {
             method: Method::GET,
             path: path.to_owned(),
             content_type: None,
+            headers: Vec::new(),
             body: Bytes::new(),
             chunked: false,
         }
@@ -64,6 +67,12 @@ impl NoteRequest {
 
     pub fn json(path: &str, body: &serde_json::Value) -> Self {
         Self::post(path, "application/json", body.to_string())
+    }
+
+    /// The same with one more header.
+    pub fn with_header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
     }
 
     /// The same without a content-length.
@@ -120,32 +129,45 @@ pub struct Reply {
 pub struct Client {
     client: legacy::Client<HttpConnector, Body>,
     base_url: String,
+    /// The host is in the URL then.
+    http2: bool,
 }
 
 impl Client {
     /// Keeps connections open.
     pub fn new(envoy: &Envoy) -> Self {
-        Self { client: legacy::Client::builder(TokioExecutor::new()).build_http(), base_url: envoy.url() }
+        Self { client: legacy::Client::builder(TokioExecutor::new()).build_http(), base_url: envoy.url(), http2: false }
+    }
+
+    /// Speaks HTTP/2.
+    pub fn http2(envoy: &Envoy) -> Self {
+        let client = legacy::Client::builder(TokioExecutor::new()).http2_only(true).build_http();
+        Self { client, base_url: envoy.url(), http2: true }
     }
 
     /// Opens a connection for every request, so that all workers get some.
     pub fn with_new_connections(envoy: &Envoy) -> Self {
         let client = legacy::Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build_http();
-        Self { client, base_url: envoy.url() }
+        Self { client, base_url: envoy.url(), http2: false }
     }
 
     /// # Errors
     /// When there is no answer.
     pub async fn send(&self, request: &NoteRequest) -> anyhow::Result<Reply> {
         let url = format!("{}{}", self.base_url, request.path);
-        let mut outgoing = Request::builder()
-            .method(request.method.clone())
-            .uri(&url)
-            .header("host", HOST)
-            .header("user-agent", "notes/1.0")
-            .header("x-request-id", request.id.to_string());
+        let mut outgoing =
+            Request::builder().method(request.method.clone()).uri(&url).header("x-request-id", request.id.to_string());
+        if request.headers.iter().all(|(name, _)| *name != "user-agent") {
+            outgoing = outgoing.header("user-agent", "notes/1.0");
+        }
+        for (name, value) in &request.headers {
+            outgoing = outgoing.header(*name, value);
+        }
         if let Some(content_type) = request.content_type {
             outgoing = outgoing.header("content-type", content_type);
+        }
+        if !self.http2 {
+            outgoing = outgoing.header("host", HOST);
         }
         let body = if request.chunked { in_pieces(&request.body) } else { Body::from(request.body.clone()) };
         let outgoing = outgoing.body(body)?;
