@@ -272,6 +272,7 @@ mod tests {
         let mut observer = Observer::request_headers("GET", "h", target, &headers, None, &hasher());
         let values = observer.take_payload_values();
         assert!(observer.take_payload_values().is_empty());
+        assert!(observer.observation().fields.iter().all(|field| field.location == Location::Query));
         values.into_iter().map(|value| (value.location, value.name, value.text)).collect()
     }
 
