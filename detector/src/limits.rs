@@ -6,7 +6,7 @@ pub const PATH_COMPONENTS_MAX: usize = 32;
 pub const PATH_BYTES_MAX: usize = 16 * 1024;
 /// Values (query, form and JSON fields, containers included) kept of one exchange.
 pub const VALUES_MAX: usize = 256;
-/// Nesting of JSON that is walked.
+/// Nesting of JSON that gives fields.
 pub const JSON_DEPTH_MAX: usize = 24;
 /// Bytes of a field name, dotted path included.
 pub const FIELD_NAME_BYTES_MAX: usize = 160;

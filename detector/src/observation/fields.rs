@@ -76,13 +76,8 @@ impl<'c> FieldCollector<'c> {
         if self.fields_only || is_plain(text) {
             return;
         }
-        if !self.inside {
-            self.inside = true;
-            let was_taken_apart = nested::collect(location, name, text, self);
-            self.inside = false;
-            if was_taken_apart {
-                return;
-            }
+        if !self.inside && self.inside(|collector| nested::collect(location, name, text, collector)) {
+            return;
         }
         self.values.offer(location, name, text);
     }
@@ -101,11 +96,12 @@ impl<'c> FieldCollector<'c> {
         }
     }
 
-    /// The same as [`Self::urlencoded`] without fields.
-    pub fn urlencoded_inside(&mut self, location: Location, container: &str, raw: &[u8]) {
+    /// Whatever is met meanwhile makes no fields and is not looked into.
+    pub fn inside<T>(&mut self, collect: impl FnOnce(&mut Self) -> T) -> T {
         let was_inside = std::mem::replace(&mut self.inside, true);
-        self.urlencoded(location, container, raw);
+        let result = collect(self);
         self.inside = was_inside;
+        result
     }
 
     /// Takes `name=value&name=value` apart (queries and urlencoded forms), inside what has a name, if anything.

@@ -73,8 +73,7 @@ pub fn collect_headers(headers: &[(String, String)], collector: &mut FieldCollec
         match name.as_str() {
             "cookie" => cookies(value, collector),
             "referer" => referer(value, collector),
-            "authorization"
-                if jwt::parts(value).is_some_and(|parts| collect_token(&parts, Location::Token, "", collector)) => {}
+            "authorization" if token(value, collector) => {}
             _ if is_of_protocol(name) && !has_foreign_signs(value) => {}
             _ => collector.value(Location::Header, &field_name(name), value),
         }
@@ -88,6 +87,12 @@ fn is_of_protocol(name: &str) -> bool {
 /// Whether a header has something that no header of the protocol needs.
 pub fn has_foreign_signs(value: &str) -> bool {
     FOREIGN_SIGNS.iter().any(|sign| value.contains(sign))
+}
+
+/// The claims and the header of a token; `false` where there is none.
+fn token(authorization: &str, collector: &mut FieldCollector<'_>) -> bool {
+    jwt::parts(authorization)
+        .is_some_and(|parts| collector.inside(|collector| collect_token(&parts, Location::Token, "", collector)))
 }
 
 fn cookies(header: &str, collector: &mut FieldCollector<'_>) {
@@ -110,7 +115,7 @@ fn referer(value: &str, collector: &mut FieldCollector<'_>) {
     match value.split_once('?').filter(|_| is_address) {
         Some((page, query)) => {
             collector.value(Location::Header, "referer", page);
-            collector.urlencoded_inside(Location::Header, "referer", query.as_bytes());
+            collector.inside(|collector| collector.urlencoded(Location::Header, "referer", query.as_bytes()));
         }
         None => collector.value(Location::Header, "referer", value),
     }

@@ -32,7 +32,7 @@ pub enum JsonEnd {
 
 /// Adds every value of a document to the collector, under a name. Values met before an error stay.
 pub fn collect(body: &[u8], location: Location, name: &str, collector: &mut FieldCollector<'_>) -> JsonWalk {
-    let mut request = RequestJson { collector, location, walk: JsonWalk::default(), ended: false };
+    let mut request = RequestJson { collector, location, walk: JsonWalk::default(), ended: false, too_deep: 0 };
     let result = walk(body, name, &mut request);
     let mut found = request.walk;
     found.end = match result {
@@ -49,11 +49,15 @@ struct RequestJson<'r, 'c> {
     location: Location,
     walk: JsonWalk,
     ended: bool,
+    /// Open containers that are too deep to give fields; their values are looked at all the same.
+    too_deep: usize,
 }
 
 impl JsonCollector for RequestJson<'_, '_> {
     fn value(&mut self, name: &str, encoding: ValueEncoding, text: &str) {
-        self.collector.field(self.location, name, encoding, text, 0);
+        if self.too_deep == 0 {
+            self.collector.field(self.location, name, encoding, text, 0);
+        }
         if encoding == ValueEncoding::JsonString {
             self.collector.value(self.location, name, text);
         }
@@ -63,6 +67,7 @@ impl JsonCollector for RequestJson<'_, '_> {
         self.walk.depth = self.walk.depth.max(u16::try_from(depth + 1).unwrap_or(u16::MAX));
         if depth >= limits::JSON_DEPTH_MAX {
             self.collector.incomplete = true;
+            self.too_deep += 1;
         }
         if self.collector.budget.take_value() || self.collector.budget.take_bytes(CONTAINER_WORK_BYTES) {
             return usize::MAX;
@@ -73,6 +78,10 @@ impl JsonCollector for RequestJson<'_, '_> {
 
     fn leave(&mut self, name: &str, encoding: ValueEncoding, length: usize) {
         self.walk.items_max = self.walk.items_max.max(u32::try_from(length).unwrap_or(u32::MAX));
+        if self.too_deep > 0 {
+            self.too_deep -= 1;
+            return;
+        }
         self.collector.add(self.location, name, encoding, ValueShape::of_container(length));
     }
 

@@ -290,10 +290,10 @@ proptest! {
     fn padding_of_any_length_hides_nothing(before in 0_usize..3000, after in 0_usize..3000, kind in 0_usize..4) {
         let pad = |count: usize, part: &str| part.repeat(count);
         let (content_type, body) = match kind {
-            0 => ("application/json", format!("{{{}\"a\":\"{ATTACK}\"{}}}", pad(before, "\"x\":\"y, z.\","), pad(after, ",\"x\":\"y, z.\""))),
-            1 => ("application/x-www-form-urlencoded", format!("{}a={ATTACK}{}", pad(before, "x=y,+z.&"), pad(after, "&x=y,+z."))),
-            2 => ("text/xml", format!("<r>{}<a>{ATTACK}</a>{}</r>", pad(before, "<x>y, z.</x>"), pad(after, "<x>y, z.</x>"))),
-            _ => ("text/plain", format!("{}{ATTACK}{}", pad(before, "x y, z. "), pad(after, "x y, z. "))),
+            0 => ("application/json", format!("{{{}\"a\":\"{ATTACK}\"{}}}", pad(before, "\"x\":\"y; z!\","), pad(after, ",\"x\":\"y; z!\""))),
+            1 => ("application/x-www-form-urlencoded", format!("{}a={ATTACK}{}", pad(before, "x=y;+z!&"), pad(after, "&x=y;+z!"))),
+            2 => ("text/xml", format!("<r>{}<a>{ATTACK}</a>{}</r>", pad(before, "<x>y; z!</x>"), pad(after, "<x>y; z!</x>"))),
+            _ => ("text/plain", format!("{}{ATTACK}{}", pad(before, "x y; z! "), pad(after, "x y; z! "))),
         };
         prop_assert!(take_plain(content_type, &body).has(ATTACK.trim()), "{content_type} {before} {after}");
     }

@@ -48,6 +48,9 @@ fn call<'t>(made: &mut String, text: &'t str) -> Option<(String, &'t str)> {
     let after = after.strip_prefix(')')?;
     let characters = codes.split(',').map(|code| code_of(code.trim())).collect::<Option<String>>()?;
     made.truncate(name_start);
+    if made.ends_with("String.") {
+        made.truncate(made.len() - "String.".len());
+    }
     Some((characters, after))
 }
 

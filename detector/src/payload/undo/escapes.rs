@@ -47,6 +47,7 @@ fn escaped(text: &str) -> Option<(char, usize)> {
         }
         [b'x', high, low, ..] => Some((char::from_u32(hex_digit(*high)? << 4 | hex_digit(*low)?)?, 3)),
         [b'0'..=b'7', b'0'..=b'7', ..] => octal(text),
+        [b'0', ..] => Some(('\0', 1)),
         [sign @ (b'/' | b'\'' | b'"' | b'\\' | b'`'), ..] => Some((char::from(*sign), 1)),
         [b'r', b'\\', b'n', ..] => Some(('\r', 1)),
         // Before a small letter it is more likely a path on Windows: `C:\new`.

@@ -123,9 +123,16 @@ type Decoder = fn(&str) -> Option<Pass>;
 
 /// In each layer, in this order.
 const DECODERS: [Decoder; 5] = [percent::undo, overlong::undo, entities::undo, escapes::undo, encoded_text::undo];
-/// Once, after comments are out.
-const STRIPPERS: [Decoder; 6] =
-    [comments::undo, code_points::undo, concatenation::undo, lookups::undo, shell::undo, characters::collapse_blanks];
+/// Once, in this order.
+const STRIPPERS: [Decoder; 7] = [
+    percent::drop_stray,
+    comments::undo,
+    code_points::undo,
+    concatenation::undo,
+    lookups::undo,
+    shell::undo,
+    characters::collapse_blanks,
+];
 
 /// The raw form of a value and what becomes of it; where the budget ends, what was reached by then.
 pub fn forms_of(text: &str, budget: &mut WorkBudget) -> Forms {
@@ -176,7 +183,7 @@ fn is_encoding_sign(byte: u8) -> bool {
 
 /// Without any of these a text has nothing to take out.
 fn is_stripping_sign(byte: u8) -> bool {
-    matches!(byte, b'/' | b'-' | b'#' | b'<' | b'(' | b'0' | b'\'' | b'"' | b'$' | b'\\' | b'^' | b' ')
+    matches!(byte, b'/' | b'-' | b'#' | b'<' | b'(' | b'0' | b'\'' | b'"' | b'$' | b'\\' | b'^' | b' ' | b'%')
 }
 
 fn hex_digit(byte: u8) -> Option<u32> {

@@ -2,6 +2,9 @@
 
 use super::{Pass, Undone, hex_digit};
 
+/// Percent signs that encode nothing from which on they are no accident.
+const STRAY_MIN: usize = 4;
+
 /// Bytes that are no UTF-8 are read as Latin-1.
 pub fn undo(text: &str) -> Option<Pass> {
     let mut rest = text.as_bytes();
@@ -57,6 +60,23 @@ fn unescape<'b>(escape: &'b [u8], bytes: &mut Vec<u8>) -> (u16, &'b [u8]) {
             (0, escape.get(1..).unwrap_or_default())
         }
     }
+}
+
+/// Percent signs that encode nothing, before most characters of a text: old servers of Microsoft drop them (`%s%e%l%e%c%t`).
+pub fn drop_stray(text: &str) -> Option<Pass> {
+    let is_stray = |pair: &[u8]| matches!(pair, [b'%', next] if next.is_ascii_alphanumeric());
+    let stray = text.as_bytes().windows(2).filter(|pair| is_stray(pair)).count();
+    if stray < STRAY_MIN || stray * 4 < text.len() {
+        return None;
+    }
+    let mut signs = text.chars().peekable();
+    let mut made = String::with_capacity(text.len());
+    while let Some(sign) = signs.next() {
+        if sign != '%' || !signs.peek().is_some_and(char::is_ascii_alphanumeric) {
+            made.push(sign);
+        }
+    }
+    Some(Pass { text: made, undone: Undone::PERCENT })
 }
 
 /// A 16-bit unit of four hexadecimal digits.

@@ -28,6 +28,7 @@ fn encodings_are_undone_in_layers() {
     check("&#x3c;img&#0000062 &#39&quot;&colon;", "<img> '\":", Undone::ENTITIES);
     check("%26%23x27%3B", "'", Undone::PERCENT | Undone::ENTITIES);
     check(r"\u0027\x3c\/\u{3e}\47\'", "'</>''", Undone::ESCAPES);
+    check(r"java\0script:\x00", "javascript:", Undone::ESCAPES | Undone::NUL);
     check(r"\ud83d\ude00\r\nSet-Cookie: a", "😀\r\nSet-Cookie: a", Undone::ESCAPES);
     check("JyBvciAxPTEgLS0gJyBvcg==", "' or 1=1 -- ' or", Undone::BASE64);
     check("eval(base64_decode('c3lzdGVtKCdpZCcpOw'))", "eval(base64_decode('system('id');'))", Undone::BASE64);
@@ -51,6 +52,8 @@ fn what_hides_a_text_is_taken_out() {
     check("\"sys\".\"tem\"", "\"system\"", Undone::CONCATENATION);
     check("CONCAT('a','b', 'c'),'d'", "CONCAT('abc'),'d'", Undone::CONCATENATION);
     check("char(97,0x62)+CHR(99)", "'abc'", Undone::CODE_POINTS | Undone::CONCATENATION);
+    check("eval(String.fromCharCode(97))", "eval('a')", Undone::CODE_POINTS);
+    check("1%L%I%K%E%N 2%x", "1LIKEN 2x", Undone::PERCENT);
     check("=0x61646d696e", "='admin'", Undone::CODE_POINTS);
     check("${${::-j}${lower:N}di:${env:x:-l}dap://x}", "${jNdi:ldap://x}", Undone::LOOKUPS);
     check("c''at${IFS}/e\\tc", "cat /etc", Undone::SHELL);
