@@ -9,6 +9,7 @@ use axum::routing::get;
 use serde::Deserialize;
 
 use crate::auth::FilterToken;
+use crate::payload_exceptions;
 use crate::problem::Problem;
 use crate::problem::extract::Query;
 use crate::serve::{ApiRouter, Service};
@@ -64,7 +65,8 @@ async fn starter(
     count: impl Fn(&str),
 ) -> Result<Response, Problem> {
     let (starter, publisher) = (Arc::clone(&service.starter), Arc::clone(&service.publisher));
-    let sealed = tokio::task::spawn_blocking(move || publisher.seal(&starter.bundle(&scope)));
+    let exceptions = payload_exceptions::of_scope(&mut *service.pool.acquire().await?, &scope).await?;
+    let sealed = tokio::task::spawn_blocking(move || publisher.seal(&starter.bundle(&scope, exceptions)));
     let (etag, bundle) = sealed.await.map_err(|error| Problem::Internal(error.into()))??;
     if matches(headers, &etag) {
         count("not_modified");

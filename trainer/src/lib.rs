@@ -15,6 +15,7 @@ pub mod learning;
 pub mod metrics;
 pub mod models;
 pub mod payload;
+pub mod payload_exceptions;
 mod probes;
 pub mod problem;
 pub mod scope_graphs;

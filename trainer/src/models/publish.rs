@@ -6,6 +6,7 @@ use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 use sqlx::PgConnection;
 
+use crate::payload_exceptions;
 use crate::storage::{LockName, lock_in_transaction};
 
 /// Why a model is published.
@@ -14,6 +15,8 @@ pub enum Cause {
     Training,
     Activation,
     RollBack,
+    /// What people decided about payload findings changed.
+    Exception,
 }
 
 impl Cause {
@@ -22,6 +25,7 @@ impl Cause {
             Cause::Training => "training",
             Cause::Activation => "activation",
             Cause::RollBack => "roll-back",
+            Cause::Exception => "exception",
         }
     }
 }
@@ -91,6 +95,7 @@ impl Publisher {
         let newest = newest.map(u64::try_from).transpose().context("a stored serial is negative")?;
         let serial = newest.map_or(self.serial_floor, |newest| self.serial_floor.max(newest + 1));
         content.manifest.serial = serial;
+        content.policy.payload_exceptions = payload_exceptions::of_scope(transaction, &scope).await?;
         let (etag, bytes) = self.seal(&content)?;
         sqlx::query(
             "insert into publications (scope, serial, model, cause, etag, bundle) values ($1, $2, $3, $4, $5, $6)",

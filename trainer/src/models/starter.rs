@@ -3,7 +3,7 @@
 use apiward_detector::bundle::{BUNDLE_SCHEMA, Bundle, GoldenPayload, Manifest, Policy};
 use apiward_detector::calibration::Calibration;
 use apiward_detector::hashing::stable_hash;
-use apiward_detector::payload::PayloadCalibration;
+use apiward_detector::payload::{PayloadCalibration, PayloadException};
 use apiward_detector::profile::Vocabulary;
 use apiward_detector::route::RouteTable;
 
@@ -27,7 +27,7 @@ impl Starter {
     }
 
     /// The bundle of a scope. Its serial, 0, is lower than that of any model, so that the first one replaces it.
-    pub fn bundle(&self, scope: &str) -> Bundle {
+    pub fn bundle(&self, scope: &str, payload_exceptions: Vec<PayloadException>) -> Bundle {
         let network = shipped::network();
         Bundle {
             manifest: Manifest {
@@ -49,7 +49,7 @@ impl Starter {
                 payload: PayloadCalibration { threshold: Some(self.threshold), fields: Vec::new() },
                 ..Calibration::default()
             },
-            policy: Policy { false_alarm_budget: self.false_alarm_budget, ..Policy::default() },
+            policy: Policy { false_alarm_budget: self.false_alarm_budget, payload_exceptions, ..Policy::default() },
             golden: Vec::new(),
             golden_payloads: self.golden_payloads.clone(),
         }

@@ -8,7 +8,10 @@ use axum::response::{IntoResponse, Response};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::problem::Problem;
-use crate::{bundles, captures, detections, endpoints, ingest, metrics, models, probes, senders, training_runs};
+use crate::{
+    bundles, captures, detections, endpoints, ingest, metrics, models, payload_exceptions, probes, senders,
+    training_runs,
+};
 
 use super::{ApiRouter, Service, shown_settings};
 
@@ -25,6 +28,7 @@ pub fn app(service: Service) -> axum::Router {
         models::router(),
         training_runs::router(),
         endpoints::router(),
+        payload_exceptions::router(),
         detections::router(),
         captures::router(),
         senders::router(),

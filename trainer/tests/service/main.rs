@@ -7,6 +7,7 @@ mod hostile_paths;
 mod incidents;
 mod inventory;
 mod models;
+mod payload_exceptions;
 mod program;
 mod records;
 mod retention;

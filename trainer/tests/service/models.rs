@@ -14,7 +14,7 @@ async fn public_key(trainer: &Trainer) -> PublicKey {
 }
 
 /// The bundle as a filter gets it, and its tag.
-async fn fetch(trainer: &Trainer) -> (Bundle, String) {
+pub async fn fetch(trainer: &Trainer) -> (Bundle, String) {
     let answer = trainer.get(FILTER, "/v1/bundle").await.expect(200);
     let etag = answer.header("etag").to_owned();
     (open(&answer.body, &[public_key(trainer).await]).unwrap(), etag)
@@ -23,7 +23,8 @@ async fn fetch(trainer: &Trainer) -> (Bundle, String) {
 #[tokio::test]
 async fn traffic_becomes_a_signed_bundle_and_a_roll_back_brings_the_old_one_under_a_new_serial() {
     let trainer = Trainer::start().await;
-    trainer.get(FILTER, "/v1/bundle").await.expect(404);
+    let (starter, _) = fetch(&trainer).await;
+    assert!(starter.is_starter() && starter.manifest.serial == 0 && starter.manifest.scope == "shop");
     trainer.post(OPERATOR, "/v1/models/roll-back", &json!({})).await.expect(409);
 
     send(&trainer, &batch(normal_traffic(1200))).await.expect(200);
@@ -37,7 +38,11 @@ async fn traffic_becomes_a_signed_bundle_and_a_roll_back_brings_the_old_one_unde
     let unchanged = trainer.get_with(FILTER, "/v1/bundle", &[("if-none-match", &first_etag)]).await.expect(304);
     assert!(unchanged.body.is_empty());
     assert_eq!(unchanged.header("etag"), first_etag);
-    trainer.get(OTHER_FILTER, "/v1/bundle").await.expect(404);
+    let of_other = trainer.get(OTHER_FILTER, "/v1/bundle").await.expect(200);
+    assert!(
+        open(&of_other.body, &[public_key(&trainer).await]).unwrap().is_starter(),
+        "of another scope nothing was learned"
+    );
 
     let endpoints = trainer.get(VIEWER, "/v1/endpoints").await.expect(200).json();
     let templates: Vec<&str> =
