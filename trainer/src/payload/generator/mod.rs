@@ -28,22 +28,28 @@ pub enum Part {
 }
 
 impl Part {
-    fn contains(self, template: &str) -> bool {
-        let hash = template.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-        });
-        let part = match (hash >> 32) % 10 {
-            0 => Part::Test,
-            1 => Part::Stopping,
-            _ => Part::Training,
-        };
-        self == Part::All || self == part
+    /// The templates of a rule that are in the part: in the order of their hashes the first tenth is for the figures, the
+    /// second decides when to stop.
+    fn of(self, mut templates: Vec<&'static str>) -> Vec<&'static str> {
+        templates.sort_by_key(|template| hash(template));
+        let tenth = templates.len().div_ceil(10);
+        match self {
+            Part::All => templates,
+            Part::Test => templates[..tenth].to_vec(),
+            Part::Stopping => templates[tenth..2 * tenth].to_vec(),
+            Part::Training => templates[2 * tenth..].to_vec(),
+        }
     }
 
     /// Independent random streams of one seed.
     fn stream(self) -> u64 {
         self as u64
     }
+}
+
+/// FNV-1a.
+fn hash(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 /// How many of a hundred attacks are of each class.
