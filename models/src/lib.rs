@@ -33,3 +33,6 @@ pub use training::{
 
 /// The shipped component network: what a path component is. `networks/component.md` says how it was made and how good it is.
 pub const COMPONENT_NETWORK: &[u8] = include_bytes!("../networks/component.onnx");
+
+/// The shipped payload network: is a value an attack? `networks/payload.md` says how it was made and how good it is.
+pub const PAYLOAD_NETWORK: &[u8] = include_bytes!("../networks/payload.onnx");

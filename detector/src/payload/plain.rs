@@ -3,13 +3,97 @@
 use super::lexicon;
 
 /// Words that make an attack without any sign, alone or with the word or number beside them.
-const SUSPECT_WORDS: [&str; 62] = [
-    "alert", "analyse", "benchmark", "bxss", "calc", "cat", "cmd", "concat", "confirm", "curl", "dbms_pipe", "delay",
-    "delete", "dir", "drop", "echo", "eval", "exec", "execute", "extractvalue", "getenv", "having", "ifconfig",
-    "information_schema", "insert", "ipconfig", "jndi", "like", "limit", "localhost", "ls", "ncat", "net", "netcat",
-    "nikto", "nmap", "nslookup", "nuclei", "null", "order", "passwd", "pg_sleep", "phpinfo", "ping", "powershell",
-    "procedure", "rlike", "script", "select", "shutdown", "sleep", "sqlmap", "system", "tasklist", "uname", "union",
-    "update", "waitfor", "wget", "whoami", "xp_cmdshell", "xss",
+const SUSPECT_WORDS: [&str; 90] = [
+    "__class__",
+    "__globals__",
+    "__import__",
+    "__proto__",
+    "acunetix",
+    "alert",
+    "analyse",
+    "arachni",
+    "benchmark",
+    "bxss",
+    "calc",
+    "cat",
+    "classloader",
+    "cmd",
+    "commix",
+    "concat",
+    "confirm",
+    "curl",
+    "dbms_pipe",
+    "delay",
+    "delete",
+    "detectify",
+    "dir",
+    "dirbuster",
+    "dirsearch",
+    "drop",
+    "echo",
+    "eval",
+    "exec",
+    "execute",
+    "extractvalue",
+    "getenv",
+    "getruntime",
+    "gobuster",
+    "havij",
+    "having",
+    "ifconfig",
+    "information_schema",
+    "insert",
+    "interactsh",
+    "ipconfig",
+    "jndi",
+    "jorgee",
+    "like",
+    "limit",
+    "localhost",
+    "ls",
+    "masscan",
+    "muieblackcat",
+    "ncat",
+    "nessus",
+    "net",
+    "netcat",
+    "netsparker",
+    "nikto",
+    "nmap",
+    "nslookup",
+    "nuclei",
+    "null",
+    "openvas",
+    "order",
+    "passwd",
+    "pg_sleep",
+    "phpinfo",
+    "ping",
+    "powershell",
+    "procedure",
+    "rlike",
+    "runtime",
+    "script",
+    "select",
+    "shutdown",
+    "sleep",
+    "sqlmap",
+    "system",
+    "tasklist",
+    "uname",
+    "union",
+    "update",
+    "w00tw00t",
+    "waitfor",
+    "wfuzz",
+    "wget",
+    "whoami",
+    "wpscan",
+    "xp_cmdshell",
+    "xss",
+    "xsstrike",
+    "zgrab",
+    "zmeu",
 ];
 /// Words that join conditions: an attack with a number beside them.
 const JOINING_WORDS: [&str; 9] = ["and", "between", "div", "in", "is", "not", "or", "regexp", "xor"];
@@ -24,7 +108,10 @@ pub fn is_plain(text: &str) -> bool {
     if text.is_empty() {
         return true;
     }
-    if !text.bytes().all(is_harmless) || text.contains("..") || text.contains("--") || text.starts_with(['.', '-']) {
+    if !text.bytes().all(is_harmless) || text.starts_with(['.', '-', '@']) {
+        return false;
+    }
+    if ["..", "--", "@@"].into_iter().any(|pair| text.contains(pair)) || is_serialised(text) {
         return false;
     }
     // Line breaks and such, which may look like letters of other scripts.
@@ -32,6 +119,11 @@ pub fn is_plain(text: &str) -> bool {
         return false;
     }
     words_are_harmless(text)
+}
+
+/// How objects of Java and .NET begin in base64.
+fn is_serialised(text: &str) -> bool {
+    text.starts_with("rO0AB") || text.starts_with("AAEAAAD")
 }
 
 /// Whether a byte is neither letter, digit nor blank.
@@ -85,20 +177,66 @@ mod tests {
     #[test]
     fn plain_values_are_told() {
         for text in [
-            "", "blue", "42", "-", "2026-11-25", "2026-11-25T01:20:59Z", "anna.lee@example.com", "3f2a9c70-1b2c", "New York, NY",
-            "The quick brown fox jumps over the lazy dog.", "Grüße aus Köln", "日本語のテキスト", "Привет мир", "1.5", "SKU_1234",
-            "now or never", "salt and pepper", "12:30", "a,b,c",
+            "",
+            "blue",
+            "42",
+            "2026-11-25",
+            "2026-11-25T01:20:59Z",
+            "anna.lee@example.com",
+            "3f2a9c70-1b2c",
+            "New York, NY",
+            "The quick brown fox jumps over the lazy dog.",
+            "Grüße aus Köln",
+            "日本語のテキスト",
+            "Привет мир",
+            "1.5",
+            "SKU_1234",
+            "now or never",
+            "salt and pepper",
+            "12:30",
+            "a,b,c",
         ] {
-            assert!(is_plain(text) || text == "-", "{text}");
+            assert!(is_plain(text), "{text}");
         }
     }
 
     #[test]
     fn what_may_be_an_attack_is_not_plain() {
         for text in [
-            "'", "1 or 1", "1 or sleep 5", "1 and 2", "or 1", "union select", "../x", "..", "1;id", "a|id", "$x", "%00", "`id`",
-            "<b>", "1--", "{{7}}", "whoami", "drop table users", ".env", ".git", "javascript:alert", "a\nb", "＇ or", "sqlmap",
-            "嘊嘍Set-Cookie:a", "a/b", "x=y", "(a)", "a\\b", "a*", "a\u{2028}b",
+            "'",
+            "1 or 1",
+            "1 or sleep 5",
+            "1 and 2",
+            "or 1",
+            "union select",
+            "../x",
+            "..",
+            "1;id",
+            "a|id",
+            "$x",
+            "%00",
+            "`id`",
+            "<b>",
+            "1--",
+            "{{7}}",
+            "whoami",
+            "drop table users",
+            ".env",
+            ".git",
+            "javascript:alert",
+            "a\nb",
+            "＇ or",
+            "sqlmap",
+            "嘊嘍Set-Cookie:a",
+            "a/b",
+            "x=y",
+            "(a)",
+            "a\\b",
+            "a*",
+            "a\u{2028}b",
+            "@@version",
+            "rO0ABXNyABFqYXZhLnV0aWwuSGFzaE1hcA",
+            "class.module.classLoader.resources",
         ] {
             assert!(!is_plain(text), "{text}");
         }

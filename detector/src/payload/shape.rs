@@ -68,9 +68,9 @@ pub(super) fn shape(text: &[u8], tokens: &[Placed<'_>]) -> [f32; SHAPE_VALUES] {
     let odd = tokens.iter().filter(|placed| placed.is_oddly_cased()).count() as f32;
     let trimmed = text.trim_ascii();
     let ends = |endings: &[&[u8]]| flag(endings.iter().any(|ending| trimmed.ends_with(ending)));
-    let escapes = text.windows(3).filter(|window| {
-        matches!(window, [b'%', high, low] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit())
-    });
+    let escapes = text
+        .windows(3)
+        .filter(|window| matches!(window, [b'%', high, low] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit()));
     let [round, square, curly, angle] = balance.open;
     let [round_below, square_below, curly_below, angle_below] = balance.below;
     [

@@ -148,7 +148,8 @@ mod tests {
 
     #[test]
     fn odd_cases_are_told_from_usual_ones() {
-        for (text, odd) in [("UnIoN", true), ("select", false), ("SELECT", false), ("Select", false), ("selecT", true)] {
+        for (text, odd) in [("UnIoN", true), ("select", false), ("SELECT", false), ("Select", false), ("selecT", true)]
+        {
             assert_eq!(tokens(text.as_bytes())[0].is_oddly_cased(), odd, "{text}");
         }
     }

@@ -54,8 +54,7 @@ pub fn read(path: &Path) -> Result<Vec<LabelledText>, CorpusError> {
     let file = path.display().to_string();
     let read_error = |error| CorpusError::Read { file: file.clone(), error };
     let opened = File::open(path).map_err(read_error)?;
-    let reader: Box<dyn Read> =
-        if file.ends_with(".gz") { Box::new(GzDecoder::new(opened)) } else { Box::new(opened) };
+    let reader: Box<dyn Read> = if file.ends_with(".gz") { Box::new(GzDecoder::new(opened)) } else { Box::new(opened) };
     let reader = BufReader::new(reader.take(FILE_BYTES_MAX));
     if !file.contains(".csv") {
         let lines = reader.lines().collect::<Result<Vec<_>, _>>().map_err(read_error)?;

@@ -36,13 +36,20 @@ pub fn benign(text: String, dice: &mut Dice) -> String {
 fn encoded(text: &str, dice: &mut Dice) -> String {
     match dice.number(0, 11) {
         0..5 => percent(text, |byte| !byte.is_ascii_alphanumeric() && !b"-_.~".contains(&byte), dice),
-        5 => percent(text, |byte| !byte.is_ascii_alphanumeric() && !b"-_.~/:=".contains(&byte), dice).replace("%20", "+"),
+        5 => {
+            percent(text, |byte| !byte.is_ascii_alphanumeric() && !b"-_.~/:=".contains(&byte), dice).replace("%20", "+")
+        }
         6 => percent(text, |byte| b"'\"<>;|`&#() ".contains(&byte), dice),
         7 => {
             let once = percent(text, |byte| !byte.is_ascii_alphanumeric() && !b"-_.~".contains(&byte), dice);
             once.replace('%', "%25")
         }
-        8 => text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;").replace('\'', "&#39;"),
+        8 => text
+            .replace('&', "&amp;")
+            .replace('<', "&lt;")
+            .replace('>', "&gt;")
+            .replace('"', "&quot;")
+            .replace('\'', "&#39;"),
         9 => escaped(text, |character| character.is_ascii_punctuation()),
         10 => escaped(text, |character| matches!(character, '<' | '>' | '\'' | '"' | '&')),
         _ => serde_json::Value::from(text).to_string(),

@@ -14,6 +14,9 @@ use super::{Part, values::Values};
 /// How deep rules are expanded; what is deeper is left out.
 const DEPTH_MAX: usize = 24;
 
+/// What the weights of a rule's templates add up to.
+const WEIGHT_OF_RULE: f64 = 1e8;
+
 /// How often of a hundred times a rule that is drawn once gives the text that it gave before.
 const SAME_PERCENT: u32 = 92;
 
@@ -32,15 +35,15 @@ enum Piece<'a> {
 }
 
 impl Grammar {
-    /// Reads the rules of all files; a rule may be continued in another file.
+    /// Reads the rules of a file.
     ///
     /// # Panics
     /// When a file names a rule or value that does not exist: the files are part of the program, and a test reads them all.
-    pub fn of(files: &[&'static str]) -> Self {
+    pub fn of(file: &'static str) -> Self {
         let mut rules: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
         let mut once = BTreeSet::new();
         let mut name = "";
-        for line in files.iter().flat_map(|file| file.lines()) {
+        for line in file.lines() {
             if let Some(rule) = line.strip_prefix("=== ") {
                 name = rule.trim_end_matches(", once");
                 if name != rule {
@@ -61,12 +64,25 @@ impl Grammar {
         grammar
     }
 
-    /// The alternatives of a rule that are in `part`; none when there is no such rule.
-    pub fn templates(&self, rule: &str, part: Part) -> Vec<&'static str> {
-        let mut lines = self.rules.get(rule).cloned().unwrap_or_default();
-        lines.sort_unstable();
-        lines.dedup();
-        part.of(lines)
+    /// The alternatives of a rule that are in `part`, with how often they are taken; none when there is no such rule. In the
+    /// place of an alternative that is nothing but another rule, those of that rule stand.
+    pub fn templates(&self, rule: &str, part: Part) -> Vec<(u32, &'static str)> {
+        let mut weights = BTreeMap::new();
+        self.add_templates(rule, WEIGHT_OF_RULE, &mut weights, 0);
+        let lines = part.of(weights.keys().copied().collect());
+        lines.into_iter().map(|line| (weights[line].ceil() as u32, line)).collect()
+    }
+
+    fn add_templates(&self, rule: &str, weight: f64, weights: &mut BTreeMap<&'static str, f64>, depth: usize) {
+        let lines = self.rules.get(rule).map(Vec::as_slice).unwrap_or_default();
+        let weight = weight / lines.len().max(1) as f64;
+        for &line in lines {
+            let reference = line.strip_prefix('«').and_then(|line| line.strip_suffix('»'));
+            match reference.filter(|reference| depth < DEPTH_MAX && self.rules.contains_key(reference)) {
+                Some(reference) => self.add_templates(reference, weight, weights, depth + 1),
+                None => *weights.entry(line).or_default() += weight,
+            }
+        }
     }
 
     /// A text of a template, which is an alternative of a rule.
@@ -172,10 +188,10 @@ mod tests {
 
     #[test]
     fn references_choices_repetitions_and_numbers_are_expanded() {
-        let grammar = Grammar::of(&["=== top\n## a comment\n«up*2-2»etc«a|a» «5..5»␊\n=== up\n../"]);
+        let grammar = Grammar::of("=== top\n## a comment\n«up*2-2»etc«a|a» «5..5»␊\n=== up\n../");
         let mut dice = Dice::new(ChaCha8Rng::seed_from_u64(1));
         let templates = grammar.templates("top", Part::All);
         assert_eq!(templates.len(), 1);
-        assert_eq!(grammar.expand(templates[0], &mut dice), "../../etca 5\n");
+        assert_eq!(grammar.expand(templates[0].1, &mut dice), "../../etca 5\n");
     }
 }

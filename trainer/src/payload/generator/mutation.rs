@@ -30,16 +30,30 @@ pub fn mutate(class: PayloadClass, text: String, dice: &mut Dice) -> String {
         PayloadClass::Xss => match dice.number(0, 6) {
             0 | 1 => random_case(&text, dice),
             2 | 3 => replace_all(&text, " ", &TAG_BLANKS, dice),
-            4 => text.replace("alert", dice.one(&["al\\u0065rt", "top['al'+'ert']", "prompt", "confirm", "(alert)", "al&#101;rt"])),
+            4 => text.replace(
+                "alert",
+                dice.one(&["al\\u0065rt", "top['al'+'ert']", "prompt", "confirm", "(alert)", "al&#101;rt"]),
+            ),
             5 => text.replace('(', "`").replace(')', "`"),
-            _ => text.replace("script", dice.one(&["scr\0ipt", "scr\nipt", "scr<script>ipt", "SCRIPT", "ſcript", "script/x"])),
+            _ => text.replace(
+                "script",
+                dice.one(&["scr\0ipt", "scr\nipt", "scr<script>ipt", "SCRIPT", "ſcript", "script/x"]),
+            ),
         },
         PayloadClass::CommandInjection => match dice.number(0, 5) {
             0 | 1 => replace_all(&text, " ", &SHELL_BLANKS, dice),
             2 => quoted_words(&text, dice),
-            3 => text.replace("/etc/passwd", dice.one(&["/e?c/p?sswd", "/etc/pass*", "/et''c/passwd", "/etc/./passwd", "$HOME/../etc/passwd"])),
+            3 => text.replace(
+                "/etc/passwd",
+                dice.one(&["/e?c/p?sswd", "/etc/pass*", "/et''c/passwd", "/etc/./passwd", "$HOME/../etc/passwd"]),
+            ),
             4 => text.replace("cat ", dice.one(&["c''at ", "c\\at ", "/bin/cat ", "tac ", "nl ", "cat<", "head -n9 "])),
-            _ => format!("{}{}{}", dice.one(&["\n", "%0a", " ", "1", "x"]), text, dice.one(&["\n", "%0a", " #", "|| x", " ; "])),
+            _ => format!(
+                "{}{}{}",
+                dice.one(&["\n", "%0a", " ", "1", "x"]),
+                text,
+                dice.one(&["\n", "%0a", " #", "|| x", " ; "])
+            ),
         },
         PayloadClass::PathTraversal => match dice.number(0, 4) {
             0 => text.replace('/', "\\"),
@@ -69,13 +83,19 @@ pub fn cut(text: String, dice: &mut Dice) -> String {
         return text;
     }
     let start = if dice.percent(50) { 0 } else { text.floor_char_boundary(dice.number(0, text.len() / 2)) };
-    let end = if dice.percent(50) { text.len() } else { text.floor_char_boundary(dice.number(text.len() * 3 / 5, text.len())) };
+    let end = if dice.percent(50) {
+        text.len()
+    } else {
+        text.floor_char_boundary(dice.number(text.len() * 3 / 5, text.len()))
+    };
     text[start..end.max(start)].to_owned()
 }
 
 /// Letters in any case.
 pub fn random_case(text: &str, dice: &mut Dice) -> String {
-    text.chars().map(|letter| if dice.percent(50) { letter.to_ascii_uppercase() } else { letter.to_ascii_lowercase() }).collect()
+    text.chars()
+        .map(|letter| if dice.percent(50) { letter.to_ascii_uppercase() } else { letter.to_ascii_lowercase() })
+        .collect()
 }
 
 fn replace_all(text: &str, what: &str, by: &[&str], dice: &mut Dice) -> String {

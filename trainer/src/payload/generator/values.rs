@@ -1,6 +1,9 @@
 //! Values that grammars are filled with: numbers, words, names, tokens, dates.
 
-use base64::{Engine as _, engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD}};
+use base64::{
+    Engine as _,
+    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+};
 
 use crate::discovery::component_network::{
     generator::dice::{Dice, capitalised},
@@ -11,9 +14,44 @@ const LOWER: &str = "abcdefghijklmnopqrstuvwxyz";
 const ALPHANUMERIC: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 const HEXADECIMAL: &str = "0123456789abcdef";
 const NAMES: [&str; 38] = [
-    "d", "n", "N", "big", "float", "price", "year", "date", "time", "ip", "version", "hex2", "hex4", "hex8", "hex16", "hex32",
-    "hex40", "hex64", "uuid", "token", "digits", "base64", "base64text", "jwt", "letter", "letters", "word", "Word", "words",
-    "sentence", "given", "family", "place", "company", "tech", "noun", "handle", "identifier",
+    "d",
+    "n",
+    "N",
+    "big",
+    "float",
+    "price",
+    "year",
+    "date",
+    "time",
+    "ip",
+    "version",
+    "hex2",
+    "hex4",
+    "hex8",
+    "hex16",
+    "hex32",
+    "hex40",
+    "hex64",
+    "uuid",
+    "token",
+    "digits",
+    "base64",
+    "base64text",
+    "jwt",
+    "letter",
+    "letters",
+    "word",
+    "Word",
+    "words",
+    "sentence",
+    "given",
+    "family",
+    "place",
+    "company",
+    "tech",
+    "noun",
+    "handle",
+    "identifier",
 ];
 
 /// Draws values.
@@ -70,7 +108,11 @@ impl Values {
             }
             "base64text" => STANDARD.encode(self.sentence(dice)),
             "jwt" => {
-                let claims = format!("{{\"sub\":\"{}\",\"iat\":{}}}", dice.number(1, 99_999), dice.number(1_500_000_000, 1_900_000_000));
+                let claims = format!(
+                    "{{\"sub\":\"{}\",\"iat\":{}}}",
+                    dice.number(1, 99_999),
+                    dice.number(1_500_000_000, 1_900_000_000)
+                );
                 let signature = dice.characters(ALPHANUMERIC, 43);
                 let header = URL_SAFE_NO_PAD.encode("{\"alg\":\"HS256\",\"typ\":\"JWT\"}");
                 format!("{header}.{}.{signature}", URL_SAFE_NO_PAD.encode(claims))
