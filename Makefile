@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := build
-.PHONY: help setup build module test demo discovery-figures lint wasm-size component-network clean
+.PHONY: help setup build module test demo discovery-figures lint wasm-size component-network starter clean
 
 # Where set-up's results are (Envoy, ONNX Runtime, PostgreSQL, Python): see scripts/setup.
 env := source .cache/env;
@@ -47,6 +47,10 @@ wasm-size: module ## Show what the module's bytes are, by crate and function
 
 component-network: setup ## Train the network for path components anew, with its model card (models/networks)
 	$(env) cargo run --release --locked --package apiward-trainer --example component_network -- train models/networks
+
+starter: setup ## Train the payload network anew, with its model card (models/networks)
+	$(env) cargo run --release --locked --package apiward-trainer --example payload_network -- train models/networks \
+		--evaluate tests/data/payload/hard_benign.txt
 
 clean: ## Remove what was built; .cache/ stays
 	rm -rf target dist

@@ -34,7 +34,5 @@ pub use training::{
 /// The shipped component network: what a path component is. `networks/component.md` says how it was made and how good it is.
 pub const COMPONENT_NETWORK: &[u8] = include_bytes!("../networks/component.onnx");
 
-/// The payload network that comes with the product, as an inference ONNX: `features` to `logits`, one row. `make starter` makes it.
+/// The shipped payload network: is a value an attack? `networks/payload.md` says how it was made and how good it is.
 pub const PAYLOAD_NETWORK: &[u8] = include_bytes!("../networks/payload.onnx");
-/// What was measured of it, as JSON: `threshold`, the log-odds from which on a value is taken for an attack.
-pub const PAYLOAD_NETWORK_MEASURED: &str = include_str!("../networks/payload.json");

@@ -17,10 +17,11 @@ use apiward_trainer::{
     payload::{
         LabelledText,
         card::ModelCard,
+        comparison::{compare, designs},
         corpus,
         evaluation::{Evaluation, score},
         generator::{Generator, Part},
-        training::{PayloadData, TrainingOptions, fit, fit_again, layout, texts, threshold},
+        training::{PayloadData, TrainingOptions, fit, fit_again, texts, threshold, windows_of},
     },
 };
 use clap::{Parser, ValueEnum};
@@ -38,6 +39,12 @@ enum Command {
         #[arg(long)]
         twin: bool,
         /// Texts of each kind, benign and attack.
+        /// Do not compare with the other designs.
+        #[arg(long)]
+        alone: bool,
+        /// A file of labelled values whose figures are in the card; never one that was trained on.
+        #[arg(long)]
+        evaluate: Vec<PathBuf>,
         #[arg(long)]
         texts: Option<usize>,
         #[arg(long)]
@@ -81,12 +88,14 @@ enum PartName {
 
 fn main() -> anyhow::Result<()> {
     match Command::parse() {
-        Command::Train { folder, corpus, twin, texts, epochs, seed } => {
+        Command::Train { folder, corpus, twin, alone, evaluate, texts, epochs, seed } => {
             let mut options = TrainingOptions::default();
             options.texts = texts.unwrap_or(options.texts);
             options.schedule.epochs_max = epochs.unwrap_or(options.schedule.epochs_max);
             options.schedule.seed = seed;
-            train(&folder, &read_all(&corpus)?, &options, twin)
+            let evaluated = evaluate.iter().map(|file| Ok((file_name(file), corpus::read(file)?)));
+            let evaluated = evaluated.collect::<anyhow::Result<Vec<_>>>()?;
+            train(&folder, &read_all(&corpus)?, &evaluated, &options, Extent { twin, alone })
         }
         Command::Evaluate { network, files, threshold, list } => {
             let onnx = read_network(&network)?;
@@ -105,26 +114,51 @@ fn main() -> anyhow::Result<()> {
     }
 }
 
-fn train(folder: &Path, corpora: &[LabelledText], options: &TrainingOptions, twin: bool) -> anyhow::Result<()> {
+/// What is left out of a training.
+struct Extent {
+    twin: bool,
+    alone: bool,
+}
+
+fn train(
+    folder: &Path,
+    corpora: &[LabelledText],
+    evaluated: &[(String, Vec<LabelledText>)],
+    options: &TrainingOptions,
+    extent: Extent,
+) -> anyhow::Result<()> {
     eprintln!("training the twin that is measured");
     let divided = fit(&PayloadData::new(Part::Training, corpora, options), options, &mut show)?;
     let threshold = threshold(&divided.onnx, options)?;
-    eprintln!("threshold {threshold:.3}");
-    let shipped = if twin {
+    let divided = divided.with_threshold(threshold)?;
+    let shipped = if extent.twin {
         divided.clone()
     } else {
         eprintln!("training the network that is shipped");
         fit_again(&divided, &PayloadData::new(Part::All, corpora, options), options, &mut show)?
+            .with_threshold(threshold)?
     };
     let test = texts(Part::Test, options.test_texts, options.schedule.seed + 3);
+    let others =
+        evaluated.iter().map(|(name, texts)| Ok((name.clone(), Evaluation::new(&score(&shipped.onnx, texts)?, 0.0))));
+    let others = others.collect::<anyhow::Result<Vec<_>>>()?;
+    let windows = windows_of(test.clone(), options.schedule.seed + 4);
+    let fewer = options.for_comparison();
+    let data = PayloadData::new(Part::Training, corpora, &fewer);
+    let mut compared = Vec::new();
+    for design in designs()?.into_iter().take(if extent.alone { 1 } else { usize::MAX }) {
+        eprintln!("comparing: {}", design.name());
+        compared.push(compare(design.as_ref(), &data, &windows, &fewer, &mut show)?);
+    }
     let card = ModelCard {
         options,
-        cost: layout()?.cost()?,
         templates: Generator::new(Part::All, 0).templates(),
-        test: Evaluation::new(&score(&divided.onnx, &test)?, threshold),
         divided: &divided,
         shipped: &shipped,
         threshold,
+        test: &Evaluation::new(&score(&divided.onnx, &test)?, 0.0),
+        others: &others,
+        designs: &compared,
     };
     std::fs::create_dir_all(folder).with_context(|| format!("create the folder {}", folder.display()))?;
     for (name, bytes) in [("payload.onnx", shipped.onnx.as_slice()), ("payload.md", card.markdown().as_bytes())] {
@@ -133,6 +167,10 @@ fn train(folder: &Path, corpora: &[LabelledText], options: &TrainingOptions, twi
     }
     print!("{}", card.markdown());
     Ok(())
+}
+
+fn file_name(file: &Path) -> String {
+    file.file_name().map_or_else(String::new, |name| format!("`{}`", name.to_string_lossy()))
 }
 
 fn show(epoch: &Epoch) -> ControlFlow<()> {

@@ -8,7 +8,7 @@ use super::features::{FEATURES, write_features};
 use super::{PayloadCache, PayloadClass, windows};
 
 /// Windows that go through the network at once: as many as fit best.
-const BATCH_SIZES: [usize; 3] = [1, 8, 32];
+const BATCH_SIZES: [usize; 3] = [1, 8, 64];
 /// Log-odds of what never reaches the network.
 const PLAIN_LOG_ODDS: f32 = -30.0;
 const CLASSES: usize = PayloadClass::ALL.len();
@@ -16,7 +16,8 @@ const CLASSES: usize = PayloadClass::ALL.len();
 /// What the network says of a text.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PayloadScore {
-    /// Log-odds that it is an attack of any class, in nats, -30 for plain text; of a long text those of its worst window.
+    /// Log-odds that it is an attack of any class, in nats, above the threshold that the network was trained with: alarms
+    /// begin at 0 by default. -30 for plain text; of a long text those of its worst window.
     pub attack: f32,
     /// The class of attack that is most likely, if it is one.
     pub class: PayloadClass,
@@ -59,7 +60,7 @@ impl PayloadNetwork {
     }
 
     /// The scores of `texts`, in their order. The windows of all texts that are neither plain nor in the `cache` go through
-    /// the network together, in batches of 32, each an inference of the `budget`; when that runs out, or the network fails,
+    /// the network together, in batches of 64, each an inference of the `budget`; when that runs out, or the network fails,
     /// the rest are `None`.
     pub fn score(
         &self,

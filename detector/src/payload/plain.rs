@@ -3,21 +3,32 @@
 use super::lexicon;
 
 /// Words that make an attack without any sign, alone or with the word or number beside them.
-const SUSPECT_WORDS: [&str; 62] = [
+const SUSPECT_WORDS: [&str; 90] = [
+    "__class__",
+    "__globals__",
+    "__import__",
+    "__proto__",
+    "acunetix",
     "alert",
     "analyse",
+    "arachni",
     "benchmark",
     "bxss",
     "calc",
     "cat",
+    "classloader",
     "cmd",
+    "commix",
     "concat",
     "confirm",
     "curl",
     "dbms_pipe",
     "delay",
     "delete",
+    "detectify",
     "dir",
+    "dirbuster",
+    "dirsearch",
     "drop",
     "echo",
     "eval",
@@ -25,24 +36,34 @@ const SUSPECT_WORDS: [&str; 62] = [
     "execute",
     "extractvalue",
     "getenv",
+    "getruntime",
+    "gobuster",
+    "havij",
     "having",
     "ifconfig",
     "information_schema",
     "insert",
+    "interactsh",
     "ipconfig",
     "jndi",
+    "jorgee",
     "like",
     "limit",
     "localhost",
     "ls",
+    "masscan",
+    "muieblackcat",
     "ncat",
+    "nessus",
     "net",
     "netcat",
+    "netsparker",
     "nikto",
     "nmap",
     "nslookup",
     "nuclei",
     "null",
+    "openvas",
     "order",
     "passwd",
     "pg_sleep",
@@ -51,6 +72,7 @@ const SUSPECT_WORDS: [&str; 62] = [
     "powershell",
     "procedure",
     "rlike",
+    "runtime",
     "script",
     "select",
     "shutdown",
@@ -61,11 +83,17 @@ const SUSPECT_WORDS: [&str; 62] = [
     "uname",
     "union",
     "update",
+    "w00tw00t",
     "waitfor",
+    "wfuzz",
     "wget",
     "whoami",
+    "wpscan",
     "xp_cmdshell",
     "xss",
+    "xsstrike",
+    "zgrab",
+    "zmeu",
 ];
 /// Words that join conditions: an attack with a number beside them.
 const JOINING_WORDS: [&str; 9] = ["and", "between", "div", "in", "is", "not", "or", "regexp", "xor"];
@@ -80,7 +108,10 @@ pub fn is_plain(text: &str) -> bool {
     if text.is_empty() {
         return true;
     }
-    if !text.bytes().all(is_harmless) || text.contains("..") || text.contains("--") || text.starts_with(['.', '-']) {
+    if !text.bytes().all(is_harmless) || text.starts_with(['.', '-', '@']) {
+        return false;
+    }
+    if ["..", "--", "@@"].into_iter().any(|pair| text.contains(pair)) || is_serialised(text) {
         return false;
     }
     // Line breaks and such, which may look like letters of other scripts.
@@ -88,6 +119,11 @@ pub fn is_plain(text: &str) -> bool {
         return false;
     }
     words_are_harmless(text)
+}
+
+/// How objects of Java and .NET begin in base64.
+fn is_serialised(text: &str) -> bool {
+    text.starts_with("rO0AB") || text.starts_with("AAEAAAD")
 }
 
 /// Whether a byte is neither letter, digit nor blank.
@@ -144,7 +180,6 @@ mod tests {
             "",
             "blue",
             "42",
-            "-",
             "2026-11-25",
             "2026-11-25T01:20:59Z",
             "anna.lee@example.com",
@@ -161,7 +196,7 @@ mod tests {
             "12:30",
             "a,b,c",
         ] {
-            assert!(is_plain(text) || text == "-", "{text}");
+            assert!(is_plain(text), "{text}");
         }
     }
 
@@ -199,6 +234,9 @@ mod tests {
             "a\\b",
             "a*",
             "a\u{2028}b",
+            "@@version",
+            "rO0ABXNyABFqYXZhLnV0aWwuSGFzaE1hcA",
+            "class.module.classLoader.resources",
         ] {
             assert!(!is_plain(text), "{text}");
         }

@@ -5,7 +5,9 @@
 //! writes `models/networks/payload.onnx` and its card.
 
 pub mod card;
+pub mod comparison;
 pub mod corpus;
+pub mod design;
 pub mod evaluation;
 pub mod generator;
 pub mod shipped;

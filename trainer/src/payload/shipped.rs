@@ -5,7 +5,6 @@ use apiward_detector::payload::features::{FEATURES, write_features};
 use apiward_detector::payload::{PayloadClass, PayloadScorer};
 use apiward_models::classifier::{FEATURES as FEATURES_INPUT, LOGITS};
 use ort::value::TensorRef;
-use serde::Deserialize;
 
 use crate::fit::runtime::{self, RuntimeError, open_session};
 
@@ -23,22 +22,8 @@ pub enum ShippedNetworkError {
     Layout,
 }
 
-/// What was measured when the network was trained.
-#[derive(Debug, Deserialize)]
-struct Measured {
-    /// Log-odds, in nats, that a share of one in a thousand benign texts reaches.
-    threshold: f32,
-}
-
-/// Log-odds from which on a value is taken for an attack, in nats.
-///
-/// # Errors
-/// When the file that comes with the network cannot be read.
-pub fn threshold() -> Result<f32, ShippedNetworkError> {
-    let measured: Measured =
-        serde_json::from_str(apiward_models::PAYLOAD_NETWORK_MEASURED).map_err(|_| ShippedNetworkError::Layout)?;
-    Ok(measured.threshold)
-}
+/// Log-odds from which on a value is taken for an attack, in nats: the network is trained so.
+pub const THRESHOLD: f32 = 0.0;
 
 /// The network as bundles carry it.
 pub fn network() -> Network {

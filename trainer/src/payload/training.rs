@@ -4,17 +4,12 @@ use std::{collections::HashSet, ops::ControlFlow};
 
 use apiward_detector::{
     bundle::BundleError,
-    payload::{
-        PayloadClass, WINDOW_BYTES,
-        features::{BUCKETS, FEATURES, write_features},
-        is_plain,
-        undo::forms_of,
-    },
+    payload::{PayloadClass, WINDOW_BYTES, is_plain, undo::forms_of},
     work::WorkBudget,
 };
 use apiward_models::{
-    Adam, Classifier, GraphError, NamedTensor, TrainingStep,
-    classifier::{FEATURES as FEATURES_INPUT, TARGET, WEIGHT},
+    Adam, GraphError, NamedTensor, TrainingStep,
+    classifier::{FEATURES, TARGET, WEIGHT},
 };
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
@@ -27,16 +22,13 @@ use crate::fit::{
 
 use super::{
     LabelledText,
+    design::{CLASSES, Design, Perceptron},
     evaluation::{Scored, score},
     generator::{Generator, Part},
 };
 
-const CLASSES: usize = PayloadClass::ALL.len();
-const HIDDEN: [usize; 2] = [32, 24];
 /// Held-out texts evaluated at once.
 const EVALUATION_ROWS: usize = 512;
-/// Share of n-grams that a text loses in training, so that no single one decides.
-pub(super) const NGRAM_DROPOUT: f32 = 0.3;
 /// Random stream of the choice of forms and windows.
 const FORMS_STREAM: u64 = 1 << 40;
 /// Bytes of features' memory that a training batch takes are bounded by its rows.
@@ -63,11 +55,19 @@ impl Default for TrainingOptions {
             seed: 1,
             batch_rows_max: BATCH_ROWS,
             learning_rate: 1e-3,
-            epochs_max: 8,
-            steps_max: 12_000,
+            epochs_max: 6,
+            steps_max: 20_000,
             patience_epochs: 3,
         };
-        Self { texts: 200_000, held_out_texts: 5_000, test_texts: 30_000, schedule, false_alarms: 1e-3 }
+        Self { texts: 250_000, held_out_texts: 5_000, test_texts: 30_000, schedule, false_alarms: 1e-3 }
+    }
+}
+
+impl TrainingOptions {
+    /// Fewer texts and epochs, for designs that take long.
+    pub fn for_comparison(&self) -> Self {
+        let schedule = Schedule { epochs_max: 4, ..self.schedule.clone() };
+        Self { texts: 40_000, held_out_texts: 1_500, schedule, ..self.clone() }
     }
 }
 
@@ -80,6 +80,9 @@ pub enum PayloadTrainingError {
     Graph(#[from] GraphError),
     #[error(transparent)]
     Network(#[from] BundleError),
+    /// ONNX Runtime refused a model.
+    #[error("onnx runtime failed: {0}")]
+    Ort(#[from] ort::Error),
 }
 
 /// A trained payload network.
@@ -88,6 +91,21 @@ pub struct FittedPayloadNetwork {
     /// The model that `PayloadNetwork::load` opens.
     pub onnx: Vec<u8>,
     pub trained: Trained,
+}
+
+impl FittedPayloadNetwork {
+    fn new(trained: Trained) -> Result<Self, GraphError> {
+        Ok(Self { onnx: Perceptron::shipped()?.logits_onnx(&trained.parameters, 1)?, trained })
+    }
+
+    /// The same network, of which all log-odds are lower by `threshold`, so that 0 is where alarms begin.
+    pub fn with_threshold(mut self, threshold: f32) -> Result<Self, GraphError> {
+        let is_bias = |parameter: &&mut NamedTensor| parameter.name == "output.bias";
+        if let Some(bias) = self.trained.parameters.iter_mut().find(is_bias) {
+            bias.values[PayloadClass::Benign.index()] += threshold;
+        }
+        Self::new(self.trained)
+    }
 }
 
 /// What a network is trained on, as windows of forms of texts.
@@ -125,7 +143,7 @@ pub fn texts(part: Part, count: usize, seed: u64) -> Vec<LabelledText> {
 
 /// One window of one form of each text: an attack's first, where it is, and any of a benign text. What is plain never
 /// reaches the network, so it is not trained on.
-fn windows_of(texts: Vec<LabelledText>, seed: u64) -> Vec<LabelledText> {
+pub fn windows_of(texts: Vec<LabelledText>, seed: u64) -> Vec<LabelledText> {
     let mut generator = ChaCha8Rng::seed_from_u64(seed);
     generator.set_stream(FORMS_STREAM);
     let mut windows = Vec::with_capacity(texts.len());
@@ -144,17 +162,25 @@ fn windows_of(texts: Vec<LabelledText>, seed: u64) -> Vec<LabelledText> {
     windows
 }
 
-/// Trains until the held-out texts stop gaining from it. `progress` is called after each epoch and cancels by returning
-/// [`ControlFlow::Break`].
+/// Trains the shipped design until the held-out texts stop gaining from it. `progress` is called after each epoch and cancels
+/// by returning [`ControlFlow::Break`].
 pub fn fit(
     data: &PayloadData,
     options: &TrainingOptions,
     progress: &mut dyn FnMut(&Epoch) -> ControlFlow<()>,
 ) -> Result<FittedPayloadNetwork, PayloadTrainingError> {
-    let network = layout()?;
-    let mut task = PayloadTask::new(&network, data, options.schedule.seed);
-    let trained = train(&mut task, &options.schedule, progress)?;
-    Ok(FittedPayloadNetwork { onnx: network.logits_onnx(&trained.parameters, 1, 1.0)?, trained })
+    Ok(FittedPayloadNetwork::new(fit_design(&Perceptron::shipped()?, data, options, progress)?)?)
+}
+
+/// As [`fit`], for any design.
+pub fn fit_design(
+    design: &dyn Design,
+    data: &PayloadData,
+    options: &TrainingOptions,
+    progress: &mut dyn FnMut(&Epoch) -> ControlFlow<()>,
+) -> Result<Trained, PayloadTrainingError> {
+    let mut task = PayloadTask::new(design, data, options.schedule.seed);
+    Ok(train(&mut task, &options.schedule, progress)?)
 }
 
 /// Trains as long and as fast as `earlier` was trained up to its chosen epoch, for instance on the texts of all templates.
@@ -164,11 +190,11 @@ pub fn fit_again(
     options: &TrainingOptions,
     progress: &mut dyn FnMut(&Epoch) -> ControlFlow<()>,
 ) -> Result<FittedPayloadNetwork, PayloadTrainingError> {
-    let network = layout()?;
-    let mut task = PayloadTask::new(&network, data, options.schedule.seed);
+    let design = Perceptron::shipped()?;
+    let mut task = PayloadTask::new(&design, data, options.schedule.seed);
     let epochs = &earlier.trained.history[..earlier.trained.chosen_epoch as usize];
     let trained = repeat(&mut task, &options.schedule, epochs, progress)?;
-    Ok(FittedPayloadNetwork { onnx: network.logits_onnx(&trained.parameters, 1, 1.0)?, trained })
+    Ok(FittedPayloadNetwork::new(trained)?)
 }
 
 /// The log-odds that benign texts of held-out templates reach with the rate of false alarms that the options say.
@@ -183,44 +209,31 @@ pub fn threshold(onnx: &[u8], options: &TrainingOptions) -> Result<f32, PayloadT
     Ok(odds.get(position.min(odds.len().saturating_sub(1))).copied().unwrap_or(0.0).max(0.0))
 }
 
-/// The layout of the network, for its size and cost.
-pub fn layout() -> Result<Classifier, GraphError> {
-    Classifier::new(FEATURES, HIDDEN.to_vec(), CLASSES)
-}
-
 struct PayloadTask<'a> {
-    network: &'a Classifier,
+    design: &'a dyn Design,
     data: &'a PayloadData,
     order: ShuffledRows,
     generator: ChaCha8Rng,
 }
 
 impl<'a> PayloadTask<'a> {
-    fn new(network: &'a Classifier, data: &'a PayloadData, seed: u64) -> Self {
+    fn new(design: &'a dyn Design, data: &'a PayloadData, seed: u64) -> Self {
         let order = ShuffledRows::new(data.training.len(), seed);
-        Self { network, data, order, generator: noise_generator(seed) }
-    }
-}
-
-/// Takes n-grams out of a row; what stays makes up for them (Srivastava et al., JMLR 2014).
-fn drop_ngrams(row: &mut [f32], generator: &mut ChaCha8Rng) {
-    for value in row[..BUCKETS].iter_mut().filter(|value| **value != 0.0) {
-        let kept = generator.random::<f32>() >= NGRAM_DROPOUT;
-        *value = if kept { *value / (1.0 - NGRAM_DROPOUT) } else { 0.0 };
+        Self { design, data, order, generator: noise_generator(seed) }
     }
 }
 
 impl Task for PayloadTask<'_> {
     fn initial_parameters(&self, seed: u64) -> Result<Vec<NamedTensor>, GraphError> {
-        self.network.initial_parameters(seed)
+        self.design.initial_parameters(seed)
     }
 
     fn training_step(&self, batch_rows: usize, adam: &Adam) -> Result<TrainingStep, GraphError> {
-        self.network.training_step(batch_rows, adam)
+        self.design.training_step(batch_rows, adam)
     }
 
     fn loss_onnx(&self, rows: usize) -> Result<Vec<u8>, GraphError> {
-        self.network.loss_onnx(rows)
+        self.design.loss_onnx(rows)
     }
 
     fn training_rows(&self) -> usize {
@@ -228,36 +241,38 @@ impl Task for PayloadTask<'_> {
     }
 
     fn next_batch(&mut self, batch_rows: usize) -> Vec<ModelInput> {
-        let mut features = vec![0.0; batch_rows * FEATURES];
+        let columns = self.design.features();
+        let mut features = vec![0.0; batch_rows * columns];
         let mut target = vec![0.0; batch_rows * CLASSES];
         let batch = self.order.next_batch(batch_rows);
-        let places = features.chunks_mut(FEATURES).zip(target.chunks_mut(CLASSES));
+        let places = features.chunks_mut(columns).zip(target.chunks_mut(CLASSES));
         for (&number, (row, target)) in batch.iter().zip(places) {
             let LabelledText { class, text } = &self.data.training[number];
             target[class.index()] = 1.0;
-            write_features(text, row);
-            drop_ngrams(row, &mut self.generator);
+            self.design.write_features(text, row);
+            self.design.disturb(row, &mut self.generator);
         }
         vec![
-            ModelInput::new(FEATURES_INPUT, &[batch_rows, FEATURES], features),
+            ModelInput::new(FEATURES, &[batch_rows, columns], features),
             ModelInput::new(TARGET, &[batch_rows, CLASSES], target),
             ModelInput::new(WEIGHT, &[batch_rows], vec![1.0; batch_rows]),
         ]
     }
 
     fn held_out(&self) -> HeldOut {
+        let columns = self.design.features();
         let chunk_rows = self.data.stopping.len().min(EVALUATION_ROWS);
         let chunk = |texts: &[LabelledText]| {
-            let mut features = vec![0.0; chunk_rows * FEATURES];
+            let mut features = vec![0.0; chunk_rows * columns];
             let mut target = vec![0.0; chunk_rows * CLASSES];
-            let places = features.chunks_mut(FEATURES).zip(target.chunks_mut(CLASSES));
+            let places = features.chunks_mut(columns).zip(target.chunks_mut(CLASSES));
             for (LabelledText { class, text }, (row, target)) in texts.iter().zip(places) {
-                write_features(text, row);
+                self.design.write_features(text, row);
                 target[class.index()] = 1.0;
             }
             HeldOutChunk {
                 inputs: vec![
-                    ModelInput::new(FEATURES_INPUT, &[chunk_rows, FEATURES], features),
+                    ModelInput::new(FEATURES, &[chunk_rows, columns], features),
                     ModelInput::new(TARGET, &[chunk_rows, CLASSES], target),
                 ],
                 weights: vec![1.0; texts.len()],

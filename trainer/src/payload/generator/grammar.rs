@@ -1,10 +1,11 @@
 //! Grammars as text files, from which texts are drawn.
 //!
-//! `=== name` starts a rule, every further line is an alternative of it, `## ` starts a comment. In an alternative, `«name»` is
+//! `=== name` starts a rule, every further line is an alternative of it, `## ` starts a comment. Of a rule that starts with
+//! `=== name, once` the same text is taken throughout a text, most of the time. In an alternative, `«name»` is
 //! a text of that rule, `«name*2-8»` two to eight of them in a row, `«0..99»` a number, `«a|b|»` one of these texts or nothing;
 //! `␊`, `␍`, `␉` and `␀` are the control characters that they show. Names that no rule has are values, see [`super::values`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::discovery::component_network::generator::dice::Dice;
 
@@ -13,9 +14,17 @@ use super::{Part, values::Values};
 /// How deep rules are expanded; what is deeper is left out.
 const DEPTH_MAX: usize = 24;
 
+/// What the weights of a rule's templates add up to.
+const WEIGHT_OF_RULE: f64 = 1e8;
+
+/// How often of a hundred times a rule that is drawn once gives the text that it gave before.
+const SAME_PERCENT: u32 = 92;
+
 /// Rules by name.
 pub struct Grammar {
     rules: BTreeMap<&'static str, Vec<&'static str>>,
+    /// Rules that are drawn once for a text.
+    once: BTreeSet<&'static str>,
     values: Values,
 }
 
@@ -26,21 +35,25 @@ enum Piece<'a> {
 }
 
 impl Grammar {
-    /// Reads the rules of all files; a rule may be continued in another file.
+    /// Reads the rules of a file.
     ///
     /// # Panics
     /// When a file names a rule or value that does not exist: the files are part of the program, and a test reads them all.
-    pub fn of(files: &[&'static str]) -> Self {
+    pub fn of(file: &'static str) -> Self {
         let mut rules: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        let mut once = BTreeSet::new();
         let mut name = "";
-        for line in files.iter().flat_map(|file| file.lines()) {
+        for line in file.lines() {
             if let Some(rule) = line.strip_prefix("=== ") {
-                name = rule.trim();
+                name = rule.trim_end_matches(", once");
+                if name != rule {
+                    once.insert(name);
+                }
             } else if !line.is_empty() && !line.starts_with("## ") {
                 rules.entry(name).or_default().push(line);
             }
         }
-        let grammar = Self { rules, values: Values::new() };
+        let grammar = Self { rules, once, values: Values::new() };
         for (rule, line) in grammar.rules.iter().flat_map(|(rule, lines)| lines.iter().map(move |line| (rule, line))) {
             for piece in pieces(line) {
                 if let Piece::Reference(reference) = piece {
@@ -51,24 +64,32 @@ impl Grammar {
         grammar
     }
 
-    /// The alternatives of a rule that are in `part`; none when there is no such rule.
-    pub fn templates(&self, rule: &str, part: Part) -> Vec<&'static str> {
+    /// The alternatives of a rule that are in `part`, with how often they are taken; none when there is no such rule. In the
+    /// place of an alternative that is nothing but another rule, those of that rule stand.
+    pub fn templates(&self, rule: &str, part: Part) -> Vec<(u32, &'static str)> {
+        let mut weights = BTreeMap::new();
+        self.add_templates(rule, WEIGHT_OF_RULE, &mut weights, 0);
+        let lines = part.of(weights.keys().copied().collect());
+        lines.into_iter().map(|line| (weights[line].ceil() as u32, line)).collect()
+    }
+
+    fn add_templates(&self, rule: &str, weight: f64, weights: &mut BTreeMap<&'static str, f64>, depth: usize) {
         let lines = self.rules.get(rule).map(Vec::as_slice).unwrap_or_default();
-        lines.iter().copied().filter(|line| part.contains(line)).collect()
+        let weight = weight / lines.len().max(1) as f64;
+        for &line in lines {
+            let reference = line.strip_prefix('«').and_then(|line| line.strip_suffix('»'));
+            match reference.filter(|reference| depth < DEPTH_MAX && self.rules.contains_key(reference)) {
+                Some(reference) => self.add_templates(reference, weight, weights, depth + 1),
+                None => *weights.entry(line).or_default() += weight,
+            }
+        }
     }
 
     /// A text of a template, which is an alternative of a rule.
     pub fn expand(&self, template: &str, dice: &mut Dice) -> String {
-        let mut text = String::new();
-        self.expand_into(template, dice, &mut text, 0);
-        text
-    }
-
-    /// A text of a rule.
-    pub fn draw(&self, rule: &str, dice: &mut Dice) -> String {
-        let mut text = String::new();
-        self.draw_into(rule, dice, &mut text, 0);
-        text
+        let mut draft = Draft { dice, text: String::new(), drawn: BTreeMap::new() };
+        self.expand_into(template, &mut draft, 0);
+        draft.text
     }
 
     fn knows(&self, reference: &str) -> bool {
@@ -79,34 +100,49 @@ impl Grammar {
         self.rules.contains_key(name) || Values::knows(name)
     }
 
-    fn expand_into(&self, template: &str, dice: &mut Dice, text: &mut String, depth: usize) {
+    fn expand_into(&self, template: &str, draft: &mut Draft<'_>, depth: usize) {
         for piece in pieces(template) {
             match piece {
-                Piece::Text(literal) => text.extend(literal.chars().map(control_character)),
-                Piece::Reference(reference) => self.draw_into(reference, dice, text, depth + 1),
+                Piece::Text(literal) => draft.text.extend(literal.chars().map(control_character)),
+                Piece::Reference(reference) => self.draw_into(reference, draft, depth + 1),
             }
         }
     }
 
-    fn draw_into(&self, reference: &str, dice: &mut Dice, text: &mut String, depth: usize) {
+    fn draw_into(&self, reference: &str, draft: &mut Draft<'_>, depth: usize) {
         if depth > DEPTH_MAX {
             return;
         }
         if reference.contains('|') {
             let choices: Vec<&str> = reference.split('|').collect();
-            text.extend(dice.one(&choices).chars().map(control_character));
+            let choice = draft.dice.one(&choices);
+            draft.text.extend(choice.chars().map(control_character));
         } else if let Some((from, to)) = number_range(reference) {
-            text.push_str(&dice.number(from, to).to_string());
+            draft.text.push_str(&draft.dice.number(from, to).to_string());
         } else if let Some((name, (from, to))) = repeated(reference) {
-            for _ in 0..dice.number(from, to) {
-                self.draw_into(name, dice, text, depth + 1);
+            for _ in 0..draft.dice.number(from, to) {
+                self.draw_into(name, draft, depth + 1);
             }
-        } else if let Some(lines) = self.rules.get(reference) {
-            self.expand_into(dice.one(lines), dice, text, depth);
+        } else if let Some((&name, lines)) = self.rules.get_key_value(reference) {
+            let drawn = draft.drawn.get(name).copied().filter(|_| draft.dice.percent(SAME_PERCENT));
+            let line = drawn.unwrap_or_else(|| draft.dice.one(lines));
+            if self.once.contains(name) {
+                draft.drawn.insert(name, line);
+            }
+            self.expand_into(line, draft, depth);
         } else {
-            text.push_str(&self.values.draw(reference, dice));
+            let value = self.values.draw(reference, draft.dice);
+            draft.text.push_str(&value);
         }
     }
+}
+
+/// A text in the making.
+struct Draft<'d> {
+    dice: &'d mut Dice,
+    text: String,
+    /// Alternatives of rules that are drawn once.
+    drawn: BTreeMap<&'static str, &'static str>,
 }
 
 fn pieces(template: &str) -> Vec<Piece<'_>> {
@@ -152,9 +188,10 @@ mod tests {
 
     #[test]
     fn references_choices_repetitions_and_numbers_are_expanded() {
-        let grammar = Grammar::of(&["=== top\n## a comment\n«up*2-2»etc«a|a» «5..5»␊\n=== up\n../"]);
+        let grammar = Grammar::of("=== top\n## a comment\n«up*2-2»etc«a|a» «5..5»␊\n=== up\n../");
         let mut dice = Dice::new(ChaCha8Rng::seed_from_u64(1));
-        assert_eq!(grammar.draw("top", &mut dice), "../../etca 5\n");
-        assert_eq!(grammar.templates("top", Part::All).len(), 1);
+        let templates = grammar.templates("top", Part::All);
+        assert_eq!(templates.len(), 1);
+        assert_eq!(grammar.expand(templates[0].1, &mut dice), "../../etca 5\n");
     }
 }

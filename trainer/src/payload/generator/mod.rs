@@ -28,16 +28,17 @@ pub enum Part {
 }
 
 impl Part {
-    fn contains(self, template: &str) -> bool {
-        let hash = template
-            .bytes()
-            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
-        let part = match (hash >> 32) % 10 {
-            0 => Part::Test,
-            1 => Part::Stopping,
-            _ => Part::Training,
-        };
-        self == Part::All || self == part
+    /// The templates of a rule that are in the part: in the order of their hashes the first tenth is for the figures, the
+    /// second decides when to stop.
+    fn of(self, mut templates: Vec<&'static str>) -> Vec<&'static str> {
+        templates.sort_by_key(|template| hash(template));
+        let tenth = templates.len().div_ceil(10);
+        match self {
+            Part::All => templates,
+            Part::Test => templates[..tenth].to_vec(),
+            Part::Stopping => templates[tenth..2 * tenth].to_vec(),
+            Part::Training => templates[2 * tenth..].to_vec(),
+        }
     }
 
     /// Independent random streams of one seed.
@@ -45,6 +46,17 @@ impl Part {
         self as u64
     }
 }
+
+/// FNV-1a.
+fn hash(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+/// Bytes of an attack that is put into other text.
+const EMBEDDED_BYTES_MIN: usize = 12;
+
+/// How many of a hundred benign texts are of the grammar of structures.
+const STRUCTURED_PERCENT: u32 = 45;
 
 /// How many of a hundred attacks are of each class.
 const SHARES: [(u32, PayloadClass); 12] = [
@@ -62,10 +74,15 @@ const SHARES: [(u32, PayloadClass); 12] = [
     (3, PayloadClass::ScannerProbe),
 ];
 
+/// A grammar with templates and how often each is taken.
+type WeightedGrammar = (Grammar, Vec<(u32, &'static str)>);
+
 /// Draws texts.
 pub struct Generator {
     /// A grammar of each class, with its templates of the part, in the order of [`PayloadClass::ALL`].
-    grammars: Vec<(Grammar, Vec<&'static str>)>,
+    grammars: Vec<WeightedGrammar>,
+    /// The second grammar of benign texts.
+    structures: WeightedGrammar,
     dice: Dice,
 }
 
@@ -74,17 +91,21 @@ impl Generator {
     pub fn new(part: Part, seed: u64) -> Self {
         let mut generator = ChaCha8Rng::seed_from_u64(seed);
         generator.set_stream(part.stream());
-        let grammar = |class: PayloadClass| {
-            let grammar = Grammar::of(&[source(class)]);
+        let grammar = |source: &'static str, class: PayloadClass| {
+            let grammar = Grammar::of(source);
             let templates = grammar.templates(class.name(), part);
             (grammar, templates)
         };
-        Self { grammars: PayloadClass::ALL.map(grammar).into(), dice: Dice::new(generator) }
+        Self {
+            grammars: PayloadClass::ALL.map(|class| grammar(source(class), class)).into(),
+            structures: grammar(STRUCTURES, PayloadClass::Benign),
+            dice: Dice::new(generator),
+        }
     }
 
     /// Templates of the part, over all classes.
     pub fn templates(&self) -> usize {
-        self.grammars.iter().map(|(_, templates)| templates.len()).sum()
+        self.grammars.iter().chain([&self.structures]).map(|(_, templates)| templates.len()).sum()
     }
 
     /// A benign text.
@@ -111,13 +132,15 @@ impl Generator {
     pub fn attack_of(&mut self, class: PayloadClass) -> String {
         let text = self.plain_text(class);
         let text = mutation::mutate(class, text, &mut self.dice);
-        let text = if self.dice.percent(12) { self.embedded(text) } else { text };
+        // What is short is only an attack when it is alone.
+        let text = if text.len() >= EMBEDDED_BYTES_MIN && self.dice.percent(14) { self.embedded(text) } else { text };
         disguise::attack(class, text, &mut self.dice)
     }
 
     fn plain_text(&mut self, class: PayloadClass) -> String {
-        let (grammar, templates) = &self.grammars[class.index()];
-        let template = self.dice.one(templates);
+        let structured = class == PayloadClass::Benign && self.dice.percent(STRUCTURED_PERCENT);
+        let (grammar, templates) = if structured { &self.structures } else { &self.grammars[class.index()] };
+        let template = self.dice.weighted(templates);
         grammar.expand(template, &mut self.dice)
     }
 
@@ -137,6 +160,8 @@ impl Generator {
         }
     }
 }
+
+const STRUCTURES: &str = include_str!("grammars/benign_structures.txt");
 
 fn source(class: PayloadClass) -> &'static str {
     match class {
