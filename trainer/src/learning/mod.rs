@@ -145,8 +145,8 @@ pub fn learn(
     // Files without times keep their order.
     records.sort_by_key(|record| record.at_ms);
     step(progress, Progress::Admission { records: records_given })?;
-    let threshold = Some(shipped::threshold()?);
-    let own_payloads = OwnPayloads::of(&records, threshold, &admission::support_for_novelties(&records, settings));
+    let own_payloads =
+        OwnPayloads::of(&records, Some(shipped::THRESHOLD), &admission::support_for_novelties(&records, settings));
     let admission = admission::admit(records, &own_payloads, parent.is_some(), settings);
     if admission.learned.len() < EXCHANGES_MIN {
         return Err(LearningError::TooFew { records: records_given, admitted: admission.learned.len() });

@@ -23,7 +23,7 @@ impl Starter {
     /// # Errors
     /// When ONNX Runtime is missing or fails.
     pub fn new(false_alarm_budget: f64) -> Result<Self, ShippedNetworkError> {
-        Ok(Self { threshold: shipped::threshold()?, golden_payloads: shipped::golden_payloads()?, false_alarm_budget })
+        Ok(Self { golden_payloads: shipped::golden_payloads()?, false_alarm_budget })
     }
 
     /// The bundle of a scope. Its serial, 0, is lower than that of any model, so that the first one replaces it.
@@ -46,7 +46,7 @@ impl Starter {
             profiles: Vec::new(),
             vocabulary: Vocabulary::default(),
             calibration: Calibration {
-                payload: PayloadCalibration { threshold: Some(self.threshold), fields: Vec::new() },
+                payload: PayloadCalibration { threshold: Some(shipped::THRESHOLD), fields: Vec::new() },
                 ..Calibration::default()
             },
             policy: Policy { false_alarm_budget: self.false_alarm_budget, payload_exceptions, ..Policy::default() },
