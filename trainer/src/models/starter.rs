@@ -12,7 +12,6 @@ use crate::payload::shipped::{self, ShippedNetworkError};
 /// What all scopes' starter bundles have in common.
 #[derive(Debug, Clone)]
 pub struct Starter {
-    threshold: f32,
     golden_payloads: Vec<GoldenPayload>,
     false_alarm_budget: f64,
 }
