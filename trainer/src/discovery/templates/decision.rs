@@ -116,7 +116,7 @@ pub fn decide<'g>(folder: &Folder<'g>, view: &View<'g>, correction: Option<&Plac
     if folder.evidence.graph {
         assign(folder, &mut candidates, &beside);
     } else {
-        let is_crowd = candidates.len() > limits::PART_WORDS_MAX * 3;
+        let is_crowd = folder.evidence.looks && candidates.len() > limits::PART_WORDS_MAX * 3;
         for candidate in candidates.iter_mut().filter(|candidate| !candidate.is_fixed) {
             candidate.is_value = candidate.own_evidence > 0.0 || is_crowd;
         }
