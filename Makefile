@@ -33,7 +33,7 @@ OPERATIONS := tests/data/discovery/operations.tsv
 measure := cargo run --release --locked --quiet --package apiward-e2e --bin discovery-quality -- --operations $(OPERATIONS)
 
 discovery-figures: build ## Measure API discovery at two volumes of traffic, beside two public tools
-	$(env) $(measure) --mean 200 --minimum 20
+	$(env) $(measure) --mean 200 --minimum 20 --ablation
 	$(env) APIWARD_COMPARISON_PYTHON=$$(scripts/comparison-env); export APIWARD_COMPARISON_PYTHON; \
 		$(measure) --mean 20 --minimum 5 --compare
 

@@ -10,6 +10,9 @@ use apiward_e2e::discovery::{
 };
 use clap::Parser;
 
+/// Names, and what decides: the program as it is has the network too.
+const PARTS_OF_EVIDENCE: [(&str, &str); 2] = [("recognisers", "recognisers"), ("… and graph", "graph")];
+
 /// Makes traffic of each API in the operations file, runs the program on it, and compares what it found with the truth.
 #[derive(Parser)]
 struct Arguments {
@@ -34,6 +37,9 @@ struct Arguments {
     /// Measure public tools on the same traffic, with the Python in APIWARD_COMPARISON_PYTHON
     #[arg(long)]
     compare: bool,
+    /// Measure the program with part of its evidence too: recognisers of clear types only, and these with the graph
+    #[arg(long)]
+    ablation: bool,
     /// Leave out how many requests it takes until nothing changes, which runs the program on every power of two
     #[arg(long)]
     skip_stability: bool,
@@ -81,7 +87,12 @@ fn main() -> Result<ExitCode> {
     }
     let time_limit = Duration::from_secs(arguments.time_limit);
     let product = Discoverer::new("apiward", &arguments.discover, time_limit);
-    let tools = if arguments.compare { public_tools(time_limit)? } else { Vec::new() };
+    let mut tools = if arguments.compare { public_tools(time_limit)? } else { Vec::new() };
+    if arguments.ablation {
+        tools.extend(PARTS_OF_EVIDENCE.map(|(name, deciding)| {
+            Discoverer::new(name, &format!("{} --deciding {deciding}", arguments.discover), time_limit)
+        }));
+    }
     let chosen = || apis.iter().filter(|api| arguments.api.is_empty() || arguments.api.contains(&api.name));
 
     let mut all: Vec<Measurement> = Vec::new();

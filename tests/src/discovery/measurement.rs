@@ -93,6 +93,13 @@ impl RecordedTraffic {
     }
 }
 
+impl Measurement {
+    /// Requests per template of the traffic after which nothing changes any more.
+    pub fn stable_after_per_template(&self) -> Option<f64> {
+        self.stable_after.map(|requests| requests as f64 / self.quality.expected.max(1) as f64)
+    }
+}
+
 /// Runs `discoverer` on the traffic of `api`; with `stability` also on its beginnings.
 ///
 /// # Errors

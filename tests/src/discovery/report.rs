@@ -5,8 +5,20 @@ use comfy_table::{CellAlignment, Table};
 
 use super::measurement::Measurement;
 
-const HEADER: [&str; 11] =
-    ["program", "API", "templates", "found", "precision", "recall", "F1", "mapped", "requests", "stable after", "took"];
+const HEADER: [&str; 12] = [
+    "program",
+    "API",
+    "templates",
+    "found",
+    "precision",
+    "recall",
+    "F1",
+    "mapped",
+    "requests",
+    "stable after",
+    "per template",
+    "took",
+];
 /// Columns that hold text; the others hold numbers.
 const TEXT_COLUMNS: usize = 2;
 
@@ -34,6 +46,7 @@ pub fn figures(measurements: &[Measurement]) -> Table {
                 percent(one.mapped_share),
                 one.quality.requests.to_string(),
                 one.stable_after.map_or_else(|| "-".to_owned(), |requests| requests.to_string()),
+                one.stable_after_per_template().map_or_else(|| "-".to_owned(), |requests| format!("{requests:.0}")),
                 format!("{:.1} s", one.took_s),
             ]);
         }
@@ -52,6 +65,7 @@ pub fn figures(measurements: &[Measurement]) -> Table {
                 mean(|one| one.f1),
                 mean(|one| one.mapped_share),
                 sum(|one| one.quality.requests),
+                String::new(),
                 String::new(),
                 format!("{:.1} s", own.iter().map(|one| one.took_s).sum::<f64>()),
             ]);

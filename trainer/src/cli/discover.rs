@@ -67,17 +67,18 @@ pub struct DiscoverArgs {
     /// How the traffic was recorded
     #[arg(long, value_enum, default_value_t)]
     format: Format,
-    /// What decides, for comparison: `graph`, `looks`, or both
-    #[arg(long, value_enum, hide = true, default_value_t = Deciding::Both)]
+    /// What decides, for comparison: `recognisers` of clear types only, these with the `graph` or the `looks` of words, or all
+    #[arg(long, value_enum, hide = true, default_value_t = Deciding::All)]
     deciding: Deciding,
 }
 
 /// The evidence of an ablation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum Deciding {
+    Recognisers,
     Looks,
     Graph,
-    Both,
+    All,
 }
 
 pub fn run(args: &DiscoverArgs) -> anyhow::Result<()> {
@@ -140,11 +141,14 @@ fn discovered(args: &DiscoverArgs, graph: &UrlGraph) -> anyhow::Result<Vec<Disco
 }
 
 fn folded(args: &DiscoverArgs, graph: &UrlGraph) -> anyhow::Result<Vec<FoldedHost>> {
-    let evidence = Evidence { graph: args.deciding != Deciding::Looks, looks: args.deciding != Deciding::Graph };
+    let evidence = Evidence {
+        graph: matches!(args.deciding, Deciding::Graph | Deciding::All),
+        looks: matches!(args.deciding, Deciding::Looks | Deciding::All),
+    };
     let none = Corrections::default();
     Ok(match args.deciding {
-        Deciding::Looks | Deciding::Graph => fold(graph, &mut RuleOfThumb, &none, evidence)?,
-        Deciding::Both => {
+        Deciding::Recognisers | Deciding::Looks | Deciding::Graph => fold(graph, &mut RuleOfThumb, &none, evidence)?,
+        Deciding::All => {
             load_from_beside_the_program()?;
             fold(graph, &mut ComponentNetwork::open()?, &none, evidence)?
         }

@@ -12,9 +12,9 @@ pub fn form_of(component: &PathComponent) -> String {
     if has_literal && has_value { component.parts.iter().map(signs).collect() } else { separators_of(component) }
 }
 
-/// Values on all sides: `·...·`.
+/// Values on all sides: `·...·`, `@·`.
 fn separators_of(component: &PathComponent) -> String {
-    if component.parts.len() < 2 {
+    if component.parts.len() < 2 && component.parts.iter().all(|part| part.separator.is_empty()) {
         return String::new();
     }
     component.parts.iter().map(|part| format!("{}{VALUE}", part.separator)).collect()

@@ -4,6 +4,7 @@
 //! components are parameters is told from the whole graph, see [`super::templates`].
 
 mod conduct;
+mod crowds;
 mod form;
 mod handed_out;
 mod node;
@@ -95,7 +96,7 @@ impl UrlGraph {
             call.summary.count(record, true);
         }
         self.handed_out.learn(&observation.response_fields);
-        host.keep_bounded();
+        host.keep_bounded(&self.conducts);
     }
 
     fn count_failure(&mut self, record: &ExchangeRecord) {
@@ -118,16 +119,28 @@ impl UrlGraph {
 }
 
 impl HostGraph {
-    /// Folds rare words until half of the nodes are free again.
-    fn keep_bounded(&mut self) {
-        let mut visits_min = 2;
-        while self.nodes > limits::NODES_MAX {
-            self.root.fold_rare_words(visits_min);
-            self.nodes = self.root.count_nodes();
-            if self.nodes <= limits::NODES_MAX / 2 || visits_min > 1 << 40 {
+    /// Gives up names of values, then rare words wherever they are, until enough nodes are free again.
+    fn keep_bounded(&mut self, conducts: &Conducts) {
+        if self.nodes <= limits::NODES_MAX {
+            return;
+        }
+        for crowd in crowds::CROWDS {
+            self.fold_until_free(|root, visits_min| crowds::fold_crowds(vec![root], conducts, crowd, visits_min));
+        }
+        self.fold_until_free(Node::fold_rare_words);
+    }
+
+    fn fold_until_free(&mut self, fold: impl Fn(&mut Node, u64)) {
+        let thresholds = (1..=VISITS_MIN_DOUBLINGS).map(|power| 1_u64 << power);
+        for visits_min in thresholds {
+            if self.nodes <= limits::NODES_MAX / 4 * 3 {
                 break;
             }
-            visits_min *= 2;
+            fold(&mut self.root, visits_min);
+            self.nodes = self.root.count_nodes();
         }
     }
 }
+
+/// How often the visits that a word needs are doubled, when memory runs out.
+const VISITS_MIN_DOUBLINGS: u32 = 40;

@@ -88,21 +88,24 @@ impl Node {
         }
     }
 
+    /// Turns words into values.
+    pub fn fold_words(&mut self, is_folded: impl Fn(&Node) -> bool) {
+        let folded: Vec<String> =
+            self.words.iter().filter(|(_, node)| is_folded(node)).map(|(word, _)| word.clone()).collect();
+        for word in folded {
+            if let Some(node) = self.words.remove(&word) {
+                self.values.entry(String::new()).or_default().merge(node);
+            }
+        }
+    }
+
     /// Turns words with fewer visits into values, here and below.
     pub fn fold_rare_words(&mut self, visits_min: u64) {
-        let rare: Vec<String> = self
-            .words
-            .iter()
-            .filter(|(_, node)| node.support.visits < visits_min)
-            .map(|(word, _)| word.clone())
-            .collect();
+        let is_rare = |node: &Node| node.support.visits < visits_min;
+        let rare = self.words.values().filter(|node| is_rare(node)).count();
         // A handful of rare words is no burden, and may be all that a quiet service has; unless memory runs out for good.
-        if rare.len() > limits::PART_WORDS_MAX || visits_min > RARE_VISITS_MAX {
-            for word in rare {
-                if let Some(node) = self.words.remove(&word) {
-                    self.values.entry(String::new()).or_default().merge(node);
-                }
-            }
+        if rare > limits::PART_WORDS_MAX || visits_min > RARE_VISITS_MAX {
+            self.fold_words(is_rare);
         }
         let rare_forms: Vec<String> = self
             .values

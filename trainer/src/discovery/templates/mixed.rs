@@ -9,7 +9,7 @@ use crate::discovery::graph::{Conducts, Node, VALUE};
 
 use super::mixed_words::is_extension;
 use super::parameter_name;
-use super::view::{established_callers, visits_of};
+use super::view::{calls_of, established_callers, visits_of};
 
 /// Callers that a mixed form needs, beside other values, to be told from a value that happens to have punctuation in it.
 const FORM_CALLERS_MIN: usize = 2;
@@ -19,8 +19,33 @@ const CONSTANT_SHARE: f64 = 0.9;
 pub const SIBLING_FORMS_MAX: usize = 12;
 /// Endings of one name up to which each of them is an endpoint of its own; with more the ending is a parameter.
 pub const REPRESENTATIONS_MAX: usize = 2;
-/// Share of visits with an ending below which it belongs to the value: some names have one, `node.js`.
-pub const REPRESENTATIONS_SHARE: f64 = 0.2;
+/// Share of visits with an ending below which it belongs to the value, unless nearly all calls have one: some names do, `node.js`.
+const REPRESENTATIONS_SHARE: f64 = 0.2;
+
+/// Separators that join two values, where all values have them.
+const PAIR_SIGNS: [&str; 2] = ["@", ","];
+
+/// How much comes by some components, and how much of it ends there.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Traffic {
+    visits: u64,
+    calls: u64,
+}
+
+impl Traffic {
+    pub fn of<'n, 'g: 'n>(components: impl Iterator<Item = &'n Vec<&'g Node>>) -> Self {
+        components.fold(Self::default(), |sum, nodes| Self {
+            visits: sum.visits + visits_of(nodes),
+            calls: sum.calls + calls_of(nodes),
+        })
+    }
+
+    /// Whether an ending that has so much of `all` chooses a representation, and is not part of names.
+    pub fn is_of_representations(self, all: Self) -> bool {
+        self.visits as f64 >= REPRESENTATIONS_SHARE * all.visits as f64
+            || self.calls as f64 >= CONSTANT_SHARE * all.calls as f64 && self.calls > 0
+    }
+}
 
 /// Components of one mixed form.
 pub struct MixedGroup<'g> {
@@ -138,17 +163,17 @@ pub fn mixed_groups<'g>(
     for (parts, _) in rest.iter().filter(|(parts, _)| is_mixed(parts)) {
         siblings.entry(separators(parts)).or_default().insert(parts.clone());
     }
-    let all: u64 = rest.iter().map(|(_, nodes)| visits_of(nodes)).sum();
-    let with_extension: u64 =
-        rest.iter().filter(|(parts, _)| ends_in_extension(parts)).map(|(_, nodes)| visits_of(nodes)).sum();
+    let all = Traffic::of(rest.iter().map(|(_, nodes)| nodes));
+    let endings = || rest.iter().filter(|(parts, _)| ends_in_extension(parts));
+    let with_extension: u64 = endings().map(|(_, nodes)| calls_of(nodes)).sum();
+    let are_usual = Traffic::of(endings().map(|(_, nodes)| nodes)).is_of_representations(all);
     // Where words have endings too, these are names of files.
     let of_names: u64 = rest
         .iter()
         .filter(|(parts, _)| !is_mixed(parts) && has_extension(parts))
-        .map(|(_, nodes)| visits_of(nodes))
+        .map(|(_, nodes)| calls_of(nodes))
         .sum();
-    let are_representations =
-        with_extension as f64 >= REPRESENTATIONS_SHARE * all as f64 && of_names * 5 < with_extension;
+    let are_representations = are_usual && of_names * 5 < with_extension;
     for (parts, nodes) in rest {
         let forms = siblings.get(&separators(&parts)).map_or(0, BTreeSet::len);
         let distinct: usize = nodes.iter().map(|node| node.values_seen.distinct.len()).sum();
@@ -163,6 +188,10 @@ pub fn mixed_groups<'g>(
                     _ => part,
                 });
                 groups.push(MixedGroup { parts: open.collect(), nodes });
+            }
+            () if is_handle(&parts) && distinct > 1 && supported => {
+                let sign = parts.first().map_or("", |first| first.separator.as_str());
+                groups.push(MixedGroup { parts: vec![FormPart::value(sign)], nodes });
             }
             () if is_mixed(&parts)
                 && is_told_apart(&parts)
@@ -188,6 +217,14 @@ pub fn mixed_groups<'g>(
 
 fn separators(parts: &[FormPart]) -> Vec<String> {
     parts.iter().map(|part| part.separator.clone()).collect()
+}
+
+/// Signs before a name that say of what kind it is: `@anna`, `~anna`.
+pub const HANDLE_SIGNS: [&str; 2] = ["@", "~"];
+
+fn is_handle(parts: &[FormPart]) -> bool {
+    parts.first().is_some_and(|first| HANDLE_SIGNS.contains(&first.separator.as_str()))
+        && parts.iter().all(|part| part.literal.is_none())
 }
 
 /// A point alone tells nothing: names have one too.
@@ -234,7 +271,8 @@ fn by_common_separators(members: Members<'_>) -> (Vec<MixedGroup<'_>>, Members<'
     };
     let literals = common_literals(&reduced, &shape, total);
     let starts_with_separator = shape.first().is_some_and(|first| !first.is_empty());
-    let has_long_separator = shape.iter().any(|separator| separator.len() > 1);
+    let has_long_separator =
+        shape.iter().any(|separator| separator.len() > 1 || PAIR_SIGNS.contains(&separator.as_str()));
     let has_literal = literals.iter().any(Option::is_some);
     let has_value = literals.iter().any(Option::is_none);
     if !has_value || !(has_literal || starts_with_separator || has_long_separator) {

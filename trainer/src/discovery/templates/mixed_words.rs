@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::discovery::graph::Node;
 
 use super::Folder;
-use super::mixed::{FormPart, MixedGroup, REPRESENTATIONS_MAX, REPRESENTATIONS_SHARE, SIBLING_FORMS_MAX, parts_of};
-use super::view::{established_callers, visits_of};
+use super::mixed::{FormPart, HANDLE_SIGNS, MixedGroup, REPRESENTATIONS_MAX, SIBLING_FORMS_MAX, Traffic, parts_of};
+use super::view::established_callers;
 
 /// Endings by which the form of a representation is chosen.
 const EXTENSIONS: [&str; 40] = [
@@ -23,6 +23,13 @@ const FEW_CALLERS: f64 = 1.0;
 const MANY_CALLERS: f64 = -0.5;
 const CALLERS_MANY: usize = 3;
 
+/// What stands between a kind and a name: `v1:tasks`.
+const KIND_SIGN: &str = ":";
+/// Different names behind the same beginning, at least.
+const NAMES_BEHIND_MIN: usize = 3;
+/// Kinds of one place; with more of them they are names that have a version or a tag behind them.
+const KINDS_MAX: usize = 4;
+
 /// Whether a part is the ending of a file name.
 pub fn is_extension(part: &str) -> bool {
     EXTENSIONS.binary_search(&part).is_ok()
@@ -35,7 +42,7 @@ pub fn word_groups<'g>(
     folder: &Folder<'_>,
     literals: &mut Words<'g>,
     values: &mut Words<'g>,
-    kept: impl Fn(&str) -> bool,
+    kept: &impl Fn(&str) -> bool,
 ) -> Vec<MixedGroup<'g>> {
     let mut by_ending: BTreeMap<(&str, &str), Vec<(&str, &'g str)>> = BTreeMap::new();
     let mut by_name: BTreeMap<(&str, &str), BTreeSet<&'g str>> = BTreeMap::new();
@@ -54,16 +61,11 @@ pub fn word_groups<'g>(
     for (separator, _) in by_ending.keys() {
         *endings.entry(separator).or_default() += 1;
     }
-    let visits = |words: &Words<'_>| words.values().map(|nodes| visits_of(nodes)).sum::<u64>() as f64;
-    let all = visits(values) + visits(literals);
+    let all = Traffic::of(values.values().chain(literals.values()));
     let mut groups = Vec::new();
     for ((separator, ending), names) in by_ending {
-        let of_ending: u64 = names
-            .iter()
-            .filter_map(|(_, word)| literals.get(word).or_else(|| values.get(word)))
-            .map(|nodes| visits_of(nodes))
-            .sum();
-        if separator == "." && (of_ending as f64) < REPRESENTATIONS_SHARE * all {
+        let nodes = names.iter().filter_map(|(_, word)| literals.get(word).or_else(|| values.get(word)));
+        if separator == "." && !Traffic::of(nodes).is_of_representations(all) {
             continue;
         }
         // First and last names have a point between them too, and what there is a lot of is no verb.
@@ -78,12 +80,45 @@ pub fn word_groups<'g>(
             groups.push(MixedGroup { parts, nodes: take(words, literals, values) });
         }
     }
+    groups.extend(groups_by_beginning(folder, literals, values, kept));
     for ((name, separator), words) in by_name {
         let left: Vec<&'g str> = words.into_iter().filter(|word| literals.contains_key(word)).collect();
         if left.len() > REPRESENTATIONS_MAX && folder.evidence.graph {
             let parts = vec![FormPart::literal("", name), FormPart::value(separator)];
             groups.push(MixedGroup { parts, nodes: take(left.into_iter(), literals, values) });
         }
+    }
+    groups
+}
+
+/// Names behind a sign (`@anna`), and behind a word that says of what kind they are (`v1:tasks`, `node:engine`).
+fn groups_by_beginning<'g>(
+    folder: &Folder<'_>,
+    literals: &mut Words<'g>,
+    values: &mut Words<'g>,
+    kept: &impl Fn(&str) -> bool,
+) -> Vec<MixedGroup<'g>> {
+    let mut by_beginning: BTreeMap<(&str, &str), Vec<&'g str>> = BTreeMap::new();
+    for word in literals.keys().chain(values.keys()).copied().filter(|word| !kept(word)) {
+        match parts_of(word)[..] {
+            [(sign, _), ..] if HANDLE_SIGNS.contains(&sign) => by_beginning.entry(("", sign)).or_default().push(word),
+            [("", kind), (KIND_SIGN, _), ..] if folder.words.of(kind) < 0.0 => {
+                by_beginning.entry((kind, KIND_SIGN)).or_default().push(word);
+            }
+            _ => {}
+        }
+    }
+    let kinds = by_beginning.keys().filter(|(_, sign)| *sign == KIND_SIGN).count();
+    let mut groups = Vec::new();
+    for ((kind, sign), words) in by_beginning {
+        if words.len() < NAMES_BEHIND_MIN || sign == KIND_SIGN && kinds > KINDS_MAX {
+            continue;
+        }
+        let mut parts = vec![FormPart::value(sign)];
+        if sign == KIND_SIGN {
+            parts.insert(0, FormPart::literal("", kind));
+        }
+        groups.push(MixedGroup { parts, nodes: take(words.into_iter(), literals, values) });
     }
     groups
 }

@@ -6,8 +6,13 @@
 mod decision;
 mod enumerated;
 mod evidence;
+mod habits;
 mod mixed;
 mod mixed_words;
+mod place;
+#[cfg(test)]
+mod tests;
+mod typed_values;
 mod view;
 mod words;
 
@@ -20,6 +25,7 @@ use super::corrections::Corrections;
 use super::graph::{CallKey, Conducts, Support, UrlGraph};
 use super::summary::{EndpointSummary, ValueSummary};
 use decision::decide;
+use habits::CommonTraits;
 use view::View;
 
 pub use evidence::Evidence;
@@ -87,7 +93,8 @@ pub fn fold<E>(
     for (host, of_host) in &graph.hosts {
         let mut words = words::WordOdds::default();
         words.learn(&of_host.root, odds)?;
-        let folder = Folder { host, words: &words, conducts: &graph.conducts, corrections, evidence };
+        let common = CommonTraits::of(&of_host.root, &words);
+        let folder = Folder { host, words: &words, common: &common, conducts: &graph.conducts, corrections, evidence };
         hosts.push(FoldedHost { host: host.clone(), root: folder.fold(&View::of(vec![&of_host.root]), "", 0) });
     }
     Ok(hosts)
@@ -97,14 +104,15 @@ pub fn fold<E>(
 struct Folder<'f> {
     host: &'f str,
     words: &'f words::WordOdds,
+    common: &'f CommonTraits<'f>,
     conducts: &'f Conducts,
     corrections: &'f Corrections,
     evidence: Evidence,
 }
 
-impl Folder<'_> {
+impl<'f> Folder<'f> {
     /// `prefix` is the template so far without names, `parameters` how many it has.
-    fn fold(&self, view: &View<'_>, prefix: &str, parameters: usize) -> FoldedNode {
+    fn fold(&self, view: &View<'f>, prefix: &str, parameters: usize) -> FoldedNode {
         let decided = decide(self, view, self.corrections.at(self.host, prefix));
         let mut folded = FoldedNode { calls: view.calls(), ..FoldedNode::default() };
         for (word, nodes) in decided.literals {

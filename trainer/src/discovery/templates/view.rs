@@ -51,6 +51,11 @@ pub fn visits_of(nodes: &[&Node]) -> u64 {
     nodes.iter().map(|node| node.support.visits).sum()
 }
 
+/// Visits that ended at the nodes, with any call.
+pub fn calls_of(nodes: &[&Node]) -> u64 {
+    nodes.iter().flat_map(|node| node.calls.values()).map(|call| call.support.visits).sum()
+}
+
 /// Distinct callers of all nodes together whose requests mostly succeed; beyond all bounds where no caller is named.
 pub fn established_callers(nodes: &[&Node], conducts: &Conducts) -> usize {
     let mut support = Support::default();
