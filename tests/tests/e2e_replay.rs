@@ -34,7 +34,8 @@ fn outline(verdict: &Verdict) -> impl PartialEq + std::fmt::Debug {
 fn assert_same(captured: &CapturedExchange, detector: &Detector, hasher: &KeyedHasher) {
     let request = &captured.exchange.request;
     let what = format!("{} {}", request.method, request.target);
-    let here = detector.judge_exchange(&Observer::observe(&captured.exchange, hasher));
+    let here =
+        detector.judge_exchange(&Observer::observe_scored(&captured.exchange, hasher, detector.payload_scorer()));
     let in_envoy = captured.verdict.as_ref().unwrap_or_else(|| panic!("{what} has no verdict"));
     let errors: Vec<f32> = here.reconstruction_errors.into_iter().flatten().collect();
     assert_eq!(errors.len(), captured.reconstruction_errors.len(), "{what}: phases in which the network ran");

@@ -63,11 +63,20 @@ struct Candidate<'g> {
     is_supported: bool,
     following: Following<'g>,
     habits: Habits<'g>,
+    /// Whether it says anything about the words beside it: what fewer callers than a literal needs made up, all of it together,
+    /// does not.
+    tells: bool,
     /// Evidence that does not depend on the group.
     own_evidence: f64,
     is_value: bool,
     is_fixed: bool,
     evidence: f64,
+}
+
+impl Candidate<'_> {
+    fn is_telling_value(&self) -> bool {
+        self.is_value && self.tells
+    }
 }
 
 /// Values of the same place that are no words.
@@ -159,6 +168,7 @@ fn candidate<'g>(
         habits: Habits::of(&nodes, folder.words),
         word,
         nodes,
+        tells: true,
         own_evidence,
         is_value: is_folded,
         is_fixed: is_kept || is_folded,
@@ -168,40 +178,46 @@ fn candidate<'g>(
 
 /// Assigns words to the group of values until nothing changes.
 fn assign<'g>(folder: &Folder<'g>, candidates: &mut [Candidate<'g>], beside: &Beside<'g>) {
+    mute_lone_crowd(folder, candidates);
     add_evidence_of_likes(candidates);
     let typed = &beside.typed;
     let all_visits = typed.visits + candidates.iter().map(|candidate| candidate.visits).sum::<u64>();
     for candidate in candidates.iter_mut().filter(|candidate| candidate.is_supported) {
         candidate.own_evidence += if candidate.visits * 2 > all_visits { MOST_VISITS } else { 0.0 };
     }
-    let all = sum_of(candidates, &beside.following, |_| true);
+    let all = sum_of(candidates, &beside.following, |candidate| candidate.tells);
     let typed_members = if has_literals(&beside.following) { typed.distinct } else { 0 };
-    let all_members = candidates.len().saturating_sub(1) + typed_members;
+    let telling = candidates.iter().filter(|candidate| candidate.tells).count();
+    let all_members = telling.saturating_sub(1) + typed_members;
     for candidate in candidates.iter_mut().filter(|candidate| !candidate.is_fixed) {
-        let others = without(&all, &candidate.following);
+        let others = if candidate.tells { without(&all, &candidate.following) } else { all.clone() };
         let similar = same_distribution(&candidate.following, &others, all_members, folder.words);
         candidate.is_value = candidate.own_evidence > 0.0 || similar + candidate.own_evidence > 1.0;
     }
-    let anchors = Anchors::of(candidates.iter().map(|candidate| candidate.own_evidence));
+    let of_telling = candidates.iter().filter(|candidate| candidate.tells);
+    let anchors = Anchors::of(of_telling.map(|candidate| candidate.own_evidence));
     for _ in 0..ROUNDS_MAX {
-        let group = sum_of(candidates, &beside.following, |candidate| candidate.is_value);
+        let group = sum_of(candidates, &beside.following, Candidate::is_telling_value);
         let mut habits = beside.habits.clone();
-        candidates.iter().filter(|candidate| candidate.is_value).for_each(|candidate| habits.add(&candidate.habits));
-        let place = Place::of(candidates.iter().map(|candidate| (candidate.visits, candidate.is_value)), typed);
+        let members = candidates.iter().filter(|candidate| candidate.is_telling_value());
+        members.for_each(|candidate| habits.add(&candidate.habits));
+        let place =
+            Place::of(candidates.iter().map(|candidate| (candidate.visits, candidate.is_telling_value())), typed);
         let mut changed = false;
         for candidate in candidates.iter_mut().filter(|candidate| !candidate.is_fixed) {
             let was_value = candidate.is_value;
-            let group = if was_value { without(&group, &candidate.following) } else { group.clone() };
-            let others = place.members - usize::from(was_value);
+            let was_member = candidate.is_telling_value();
+            let group = if was_member { without(&group, &candidate.following) } else { group.clone() };
+            let others = place.members - usize::from(was_member);
             // What only resembles the rest says less of what they have in common than what is surely a value.
             let alike =
                 anchors.values_beside(candidate.own_evidence).max(others.div_ceil(UNSURE_COUNT)) + typed_members;
             candidate.evidence = candidate.own_evidence
                 + same_distribution(&candidate.following, &group, alike, folder.words)
-                + same_habits(&candidate.habits, &habits, was_value, folder.common)
+                + same_habits(&candidate.habits, &habits, was_member, folder.common)
                 + typed.evidence_beside(candidate.word, others)
                 + anchors.evidence_beside(candidate.own_evidence)
-                + place.visits_evidence(candidate.visits, was_value);
+                + place.visits_evidence(candidate.visits, was_member);
             candidate.is_value = candidate.evidence > 0.0;
             changed |= candidate.is_value != was_value;
         }
@@ -218,10 +234,23 @@ fn assign<'g>(folder: &Folder<'g>, candidates: &mut [Candidate<'g>], beside: &Be
     }
 }
 
+/// The values of a parameter have few callers each and many together. Where all words that few use are the work of those few, they
+/// are made up.
+fn mute_lone_crowd(folder: &Folder<'_>, candidates: &mut [Candidate<'_>]) {
+    let crowd: Vec<&Node> = candidates
+        .iter()
+        .filter(|candidate| !candidate.is_supported)
+        .flat_map(|candidate| candidate.nodes.iter().copied())
+        .collect();
+    if established_callers(&crowd, folder.conducts) < LITERAL_CALLERS_MIN {
+        candidates.iter_mut().for_each(|candidate| candidate.tells = candidate.is_supported);
+    }
+}
+
 /// Dozens of children that are followed by quite the same are hardly all literals.
 fn add_evidence_of_likes(candidates: &mut [Candidate<'_>]) {
     let mut likes: BTreeMap<Vec<Symbol<'_>>, f64> = BTreeMap::new();
-    for candidate in candidates.iter() {
+    for candidate in candidates.iter().filter(|candidate| candidate.tells) {
         *likes.entry(candidate.following.keys().copied().collect()).or_default() += 1.0;
     }
     for candidate in candidates.iter_mut() {
