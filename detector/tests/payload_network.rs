@@ -10,7 +10,7 @@ fn network() -> PayloadNetwork {
 }
 
 fn cache() -> PayloadCache {
-    PayloadCache::new(64, [7; 16])
+    PayloadCache::new(256, [7; 16])
 }
 
 fn score(texts: &[&str]) -> Vec<Option<PayloadScore>> {
@@ -63,7 +63,7 @@ fn a_text_has_the_same_score_alone_in_a_batch_and_from_the_cache() {
         let alone = network.score(&[text], &mut PayloadCache::new(8, [1; 16]), &mut WorkBudget::default())[0].unwrap();
         assert!((alone.attack - score.unwrap().attack).abs() < 1e-4, "{text}");
     }
-    // Two inferences are gone; were these not cached, the last one would be missing.
+    // Were they not cached, there would be no score now.
     let mut spent = WorkBudget::default();
     while spent.take_inference() {}
     assert_eq!(network.score(&texts, &mut cache, &mut spent), together);

@@ -55,9 +55,9 @@ impl Default for TrainingOptions {
             seed: 1,
             batch_rows_max: BATCH_ROWS,
             learning_rate: 1e-3,
-            epochs_max: 6,
-            steps_max: 20_000,
-            patience_epochs: 3,
+            epochs_max: 10,
+            steps_max: 30_000,
+            patience_epochs: 2,
         };
         Self { texts: 250_000, held_out_texts: 5_000, test_texts: 30_000, schedule, false_alarms: 1e-3 }
     }

@@ -10,12 +10,12 @@ const LENGTH_MAX: usize = 4;
 /// N-grams of 1 to 4 bytes in lower case, each with a sign of its hash (Weinberger et al., ICML 2009), and a perceptron of the
 /// shipped design's size.
 pub fn design() -> Result<Perceptron, GraphError> {
-    Perceptron::new("hashed n-grams of 1 to 4 raw bytes, perceptron", BUCKETS, BUCKETS, &[32, 24], write)
+    Perceptron::new("hashed n-grams of 1 to 4 raw bytes, perceptron", BUCKETS, BUCKETS, &[48, 24], write)
 }
 
-/// The same, as the mean over all n-grams of an embedding of 64 values that is learned, and a perceptron.
+/// The same, as the mean over all n-grams of an embedding of 48 values that is learned, and a perceptron.
 pub fn pooled() -> Result<Perceptron, GraphError> {
-    Perceptron::new("mean of embedded raw n-grams, perceptron", BUCKETS, BUCKETS, &[64, 24], write_mean)
+    Perceptron::new("mean of embedded raw n-grams, perceptron", BUCKETS, BUCKETS, &[48, 24], write_mean)
 }
 
 fn write(window: &str, row: &mut [f32]) {

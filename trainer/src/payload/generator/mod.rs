@@ -54,6 +54,9 @@ fn hash(text: &str) -> u64 {
 
 /// Bytes of an attack that is put into other text.
 const EMBEDDED_BYTES_MIN: usize = 12;
+/// Bytes of the text that an attack is put into, and of its part before the attack.
+const CONTEXT_BYTES_MAX: usize = 230;
+const PREFIX_BYTES_MAX: usize = 180;
 
 /// How many of a hundred benign texts are of the grammar of structures.
 const STRUCTURED_PERCENT: u32 = 45;
@@ -133,7 +136,7 @@ impl Generator {
         let text = self.plain_text(class);
         let text = mutation::mutate(class, text, &mut self.dice);
         // What is short is only an attack when it is alone.
-        let text = if text.len() >= EMBEDDED_BYTES_MIN && self.dice.percent(14) { self.embedded(text) } else { text };
+        let text = if text.len() >= EMBEDDED_BYTES_MIN && self.dice.percent(22) { self.embedded(text) } else { text };
         disguise::attack(class, text, &mut self.dice)
     }
 
@@ -144,20 +147,24 @@ impl Generator {
         grammar.expand(template, &mut self.dice)
     }
 
-    /// An attack within a benign text, short enough to be seen together.
+    /// An attack within benign text, of which so much stands before it that both are seen together.
     fn embedded(&mut self, attack: String) -> String {
         let mut benign = self.plain_text(PayloadClass::Benign);
-        benign.truncate(benign.floor_char_boundary(100));
-        match self.dice.number(0, 6) {
-            0 | 1 => format!("{benign}{attack}"),
-            2 | 3 => format!("{benign} {attack}"),
-            4 => format!("{attack} {benign}"),
-            5 => {
-                let middle = benign.floor_char_boundary(benign.len() / 2);
-                format!("{} {attack} {}", &benign[..middle], &benign[middle..])
-            }
-            _ => format!("{benign}\n{attack}\n"),
+        let length = self.dice.number(8, CONTEXT_BYTES_MAX);
+        while benign.len() < length && self.dice.percent(85) {
+            benign.push_str(self.dice.one(&[" ", " ", " ", "\n", ", "]));
+            benign.push_str(&self.plain_text(PayloadClass::Benign));
         }
+        benign.truncate(benign.floor_char_boundary(length));
+        let middle = match self.dice.number(0, 5) {
+            0 | 1 => benign.len(),
+            2 => 0,
+            _ => self.dice.number(0, benign.len()),
+        };
+        let middle = benign.floor_char_boundary(middle.min(PREFIX_BYTES_MAX));
+        let (before, after) = benign.split_at(middle);
+        let between = self.dice.one(&["", " ", " ", " ", "\n", ". "]);
+        format!("{before}{between}{attack}{between}{after}")
     }
 }
 
