@@ -34,7 +34,7 @@ pub fn mutate(class: PayloadClass, text: String, dice: &mut Dice) -> String {
                 "alert",
                 dice.one(&["al\\u0065rt", "top['al'+'ert']", "prompt", "confirm", "(alert)", "al&#101;rt"]),
             ),
-            5 => text.replace('(', "`").replace(')', "`"),
+            5 => text.replace(['(', ')'], "`"),
             _ => text.replace(
                 "script",
                 dice.one(&["scr\0ipt", "scr\nipt", "scr<script>ipt", "SCRIPT", "ſcript", "script/x"]),
