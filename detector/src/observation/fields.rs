@@ -85,7 +85,14 @@ impl<'c> FieldCollector<'c> {
     /// A name as it was sent, which may be an attack as well, in what has a name itself.
     pub fn name(&mut self, location: Location, container: &str, raw: &str) {
         if !self.fields_only && !is_plain(raw) {
-            self.values.offer(location, &member_name(container, raw), raw);
+            let name = member_name(container, raw);
+            // An operator of a document database is one by where it stands, which the network is to see.
+            match location {
+                Location::Body if raw.starts_with('$') => {
+                    self.values.offer(location, &name, &format!("{{\"{raw}\":1}}"))
+                }
+                _ => self.values.offer(location, &name, raw),
+            }
         }
     }
 
