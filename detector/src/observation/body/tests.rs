@@ -79,7 +79,7 @@ fn json_gives_values_keys_and_what_is_inside_them() {
         taken.values(),
         vec![
             (Location::Body, "items[].note", ATTACK),
-            (Location::Body, "user.$ne", "$ne"),
+            (Location::Body, "user.$ne", r#"{"$ne":1}"#),
             (Location::Body, "inner.a[]", "<b>"),
             (Location::Body, "form.y", "'a"),
         ]
