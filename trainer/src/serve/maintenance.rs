@@ -17,17 +17,17 @@ const BATCH_KEYS_KEPT: time::Duration = time::Duration::days(2);
 /// Models kept per scope, beside those of as many latest publications.
 const MODELS_MAX: i64 = 50;
 
-/// Looks after the store until the trainer stops.
+/// Looks after the store until the trainer stops; it was looked after when the trainer started.
 pub async fn run(service: Service) {
     loop {
+        tokio::select! {
+            () = service.stopping.cancelled() => return,
+            () = tokio::time::sleep(EVERY) => {}
+        }
         if let Err(error) =
             look_after(&service.pool, &service.settings, &service.metrics, OffsetDateTime::now_utc()).await
         {
             tracing::warn!(error = format!("{error:#}"), "housekeeping of the store failed, it is tried again");
-        }
-        tokio::select! {
-            () = service.stopping.cancelled() => return,
-            () = tokio::time::sleep(EVERY) => {}
         }
     }
 }
