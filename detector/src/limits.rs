@@ -50,8 +50,9 @@ pub const WORK_BYTES_MAX: u64 = 2 * 1024 * 1024;
 pub const WORK_VALUES_MAX: u64 = 4096;
 /// Decoding layers for one exchange, over all values.
 pub const WORK_LAYERS_MAX: u64 = 8192;
-/// Network inferences for one exchange, over all phases.
-pub const WORK_INFERENCES_MAX: u64 = 8;
+/// Network inferences per exchange: the autoencoder's three, and batches of 64 windows of values, which are some 10 in the longest
+/// requests that are looked at to their end.
+pub const WORK_INFERENCES_MAX: u64 = 32;
 /// Bytes of request body that are read by default.
 pub const BODY_BYTES_DEFAULT: usize = 256 * 1024;
 
