@@ -70,7 +70,7 @@ impl PayloadCalibration {
             return PayloadJudgement::default();
         };
         let mut judgement = PayloadJudgement { score: Some(0.0), findings: Vec::new() };
-        // A first word that a person said counts; among them the last.
+        // What people decided goes before what was learned; of several decisions the last counts.
         let threshold =
             |payload: &ObservedPayload| match exceptions.iter().rev().find(|one| one.covers(endpoint_id, payload)) {
                 Some(exception) => exception.threshold,

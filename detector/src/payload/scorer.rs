@@ -13,7 +13,8 @@ use super::{Evidence, ObservedPayload, PayloadCache, PayloadNetwork, PayloadScor
 
 /// Scores that are kept, some 40 bytes each.
 const CACHE_CAPACITY: usize = 4096;
-/// What is less like an attack is not carried along. Alarms begin at 0 unless an operator decided otherwise.
+/// What is less like an attack is not carried along, and no threshold below this has a further effect. Alarms begin at 0 unless an
+/// operator decided otherwise.
 const OBSERVED_LOG_ODDS_MIN: f32 = -3.0;
 
 /// The network with its cache.
