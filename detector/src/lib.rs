@@ -21,6 +21,7 @@ pub mod observation;
 pub mod payload;
 pub mod profile;
 pub mod route;
+pub mod session;
 pub mod telemetry;
 pub mod verdict;
 pub mod work;
