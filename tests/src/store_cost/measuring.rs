@@ -1,6 +1,6 @@
 //! Discovery in this process, with what it took.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::Context as _;
 use apiward_trainer::metrics::Metrics;
@@ -18,11 +18,20 @@ const WINDOW_MS: i64 = 3_600_000;
 const CALLERS: usize = 3;
 
 /// What this process has used so far.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-pub struct ProcessUse {
+#[derive(Clone, Copy, Debug)]
+struct ProcessUse {
     /// Of all its threads.
-    pub cpu_seconds: f64,
+    cpu_seconds: f64,
     /// Most bytes that were resident.
+    peak_bytes: u64,
+}
+
+/// What one part of a discovery took.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct PartCost {
+    pub seconds: f64,
+    pub cpu_seconds: f64,
+    /// Of the process until the end of the part.
     pub peak_bytes: u64,
 }
 
@@ -32,22 +41,18 @@ pub struct Cost {
     /// Records that are in the graph now.
     pub records: u64,
     pub endpoints: usize,
-    /// Reading the new records into the graph.
-    pub reading_seconds: f64,
-    /// Telling templates and endpoints from it.
-    pub finding_seconds: f64,
-    /// Writing the graph to the store.
-    pub storing_seconds: f64,
-    /// Of all three.
-    pub cpu_seconds: f64,
-    /// Of the process so far.
-    pub peak_bytes: u64,
+    /// Of the graph.
+    pub nodes: i64,
+    /// The new records into the graph.
+    pub reading: PartCost,
+    /// Templates and endpoints from it.
+    pub finding: PartCost,
+    /// The graph into the store.
+    pub storing: PartCost,
 }
 
 impl ProcessUse {
-    /// # Errors
-    /// When the kernel does not tell.
-    pub fn now() -> anyhow::Result<Self> {
+    fn now() -> anyhow::Result<Self> {
         let process = Process::myself().context("look at this process")?;
         let (stat, status) = (process.stat()?, process.status()?);
         Ok(Self {
@@ -58,36 +63,45 @@ impl ProcessUse {
 }
 
 /// The graphs to measure with.
-///
-/// # Errors
-/// When metrics cannot be made.
-pub fn graphs(pool: PgPool) -> anyhow::Result<ScopeGraphs> {
-    Ok(ScopeGraphs::new(pool, Metrics::new()?, WINDOW_MS, CancellationToken::new()))
+#[derive(Debug)]
+pub struct Measured {
+    graphs: ScopeGraphs,
+    metrics: Metrics,
 }
 
-/// Takes in what is new in the store and finds the endpoints.
-///
-/// # Errors
-/// When the database or the component network fails.
-pub async fn measure(graphs: &ScopeGraphs) -> anyhow::Result<Cost> {
-    let before = ProcessUse::now()?;
-    let started = Instant::now();
-    graphs.update(SCOPE).await?;
-    let read = started.elapsed();
-    let basis = Basis { callers: CALLERS, ..Basis::default() };
-    let current = graphs.discover(SCOPE, basis).await?;
-    let found = started.elapsed();
-    graphs.store_all().await?;
-    let stored = started.elapsed();
-    let after = ProcessUse::now()?;
-    let seconds = |from: Duration, to: Duration| (to - from).as_secs_f64();
-    Ok(Cost {
-        records: current.discovered.exchanges,
-        endpoints: current.discovered.endpoints.len(),
-        reading_seconds: read.as_secs_f64(),
-        finding_seconds: seconds(read, found),
-        storing_seconds: seconds(found, stored),
-        cpu_seconds: after.cpu_seconds - before.cpu_seconds,
-        peak_bytes: after.peak_bytes,
-    })
+impl Measured {
+    /// # Errors
+    /// When metrics cannot be made.
+    pub fn new(pool: PgPool) -> anyhow::Result<Self> {
+        let metrics = Metrics::new()?;
+        let graphs = ScopeGraphs::new(pool, metrics.clone(), WINDOW_MS, CancellationToken::new());
+        Ok(Self { graphs, metrics })
+    }
+
+    /// Takes in what is new in the store and finds the endpoints.
+    ///
+    /// # Errors
+    /// When the database or the component network fails.
+    pub async fn discover(&self) -> anyhow::Result<Cost> {
+        let (_, reading) = cost_of(self.graphs.update(SCOPE)).await?;
+        let basis = Basis { callers: CALLERS, ..Basis::default() };
+        let (current, finding) = cost_of(self.graphs.discover(SCOPE, basis)).await?;
+        let (_, storing) = cost_of(self.graphs.store_all()).await?;
+        Ok(Cost {
+            records: current.discovered.exchanges,
+            endpoints: current.discovered.endpoints.len(),
+            nodes: self.metrics.discovery_nodes.get(),
+            reading,
+            finding,
+            storing,
+        })
+    }
+}
+
+async fn cost_of<T>(part: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<(T, PartCost)> {
+    let (before, started) = (ProcessUse::now()?, Instant::now());
+    let result = part.await?;
+    let (seconds, after) = (started.elapsed().as_secs_f64(), ProcessUse::now()?);
+    let cpu_seconds = after.cpu_seconds - before.cpu_seconds;
+    Ok((result, PartCost { seconds, cpu_seconds, peak_bytes: after.peak_bytes }))
 }

@@ -162,6 +162,13 @@ impl Reading {
     pub async fn begin(pool: &PgPool) -> sqlx::Result<Self> {
         let mut transaction = pool.begin_with("begin isolation level repeatable read, read only").await?;
         let now = Snapshot::now(&mut transaction).await?;
+        // Everything read is new and comes in the order of the index. Before a table was analysed, or when many rows were added
+        // since, the planner would rather read all of it and sort.
+        for setting in
+            ["set local enable_seqscan = off", "set local enable_bitmapscan = off", "set local enable_sort = off"]
+        {
+            sqlx::query(setting).execute(&mut *transaction).await?;
+        }
         Ok(Self { transaction, now })
     }
 
@@ -180,22 +187,19 @@ impl Reading {
     ) -> sqlx::Result<Snapshot> {
         let mut sender = ChunkSender { chunk: EncodedRecords::default(), chunks };
         let mut sent = self.now.clone();
-        for (numbers, condition) in [
-            (seen.running_texts(), "transaction = any($2::text[]::xid8[])"),
-            (vec![seen.end.to_string()], "transaction >= ($2::text[]::xid8[])[1]"),
-        ] {
-            if numbers.is_empty() {
-                continue;
-            }
+        let mut last = None;
+        // One by one, so that each comes from its place in the index.
+        let running = seen.running.iter().map(|number| (*number, "transaction = $2::text::xid8"));
+        for (number, condition) in running.chain([(seen.end, "transaction >= $2::text::xid8")]) {
             // A cursor, of which nothing is left to receive when it is told to stop.
             let statement = format!(
                 "declare new_records no scroll cursor for
                  select transaction::text::bigint as number, record from exchange_records
                  where scope = $1 and {condition} order by transaction"
             );
-            let declared = sqlx::query(AssertSqlSafe(statement)).bind(scope).bind(numbers).persistent(false);
+            let declared = sqlx::query(AssertSqlSafe(statement)).bind(scope).bind(number.to_string()).persistent(false);
             declared.execute(&mut *self.transaction).await?;
-            let stopped_before = send_rows(&mut self.transaction, stopping, &mut sender).await?;
+            let stopped_before = send_rows(&mut self.transaction, stopping, &mut last, &mut sender).await?;
             sqlx::query("close new_records").execute(&mut *self.transaction).await?;
             if let Some(end) = stopped_before {
                 sent = seen_before(sent, seen, end);
@@ -212,9 +216,9 @@ impl Reading {
 async fn send_rows(
     connection: &mut PgConnection,
     stopping: &CancellationToken,
+    last: &mut Option<i64>,
     sender: &mut ChunkSender,
 ) -> sqlx::Result<Option<u64>> {
-    let mut last: Option<i64> = None;
     loop {
         let mut rows = sqlx::query(FETCH).persistent(false).fetch(&mut *connection);
         let mut fetched = 0;
@@ -229,7 +233,7 @@ async fn send_rows(
                 stopped_before = Some(number.cast_unsigned());
                 continue;
             }
-            last = Some(number);
+            *last = Some(number);
             sender.push(&row).await?;
         }
         if stopped_before.is_some() || fetched < FETCH_ROWS {
