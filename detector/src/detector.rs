@@ -2,9 +2,9 @@
 
 use crate::bundle::{Bundle, BundleError, GoldenOutput, Manifest, NetworkKind, Policy};
 use crate::calibration::of_phase;
+use crate::calls::CallContext;
 use crate::exchange::Phase;
 use crate::findings::{Odd, odd_in_profile, odd_route, rule_statistic};
-use crate::limits;
 use crate::network::Autoencoder;
 use crate::observation::Observation;
 use crate::payload::{PayloadJudgement, PayloadScorer};
@@ -12,7 +12,8 @@ use crate::profile::{
     EndpointProfile, FEATURES, FeatureUnit, baseline_statistic, feature_count, features_of, visible_in,
 };
 use crate::route::{Endpoint, RouteMatch, canonical_path};
-use crate::verdict::{DetectorKind, DetectorScores, Finding, FindingKind, Verdict};
+use crate::session::SessionStore;
+use crate::verdict::{DetectorKind, DetectorScores, Finding, FindingKind, Verdict, insert_findings};
 use crate::work::WorkBudget;
 
 /// Known operations that a reason names.
@@ -181,8 +182,27 @@ impl Detector {
         .at(phase)
     }
 
-    /// Judges all phases that a complete observation went through, as the filter would have.
+    /// Judges all phases that a complete observation went through, as the filter would have, without its caller's history.
     pub fn judge_exchange(&self, observation: &Observation) -> JudgedExchange {
+        self.judge_phases(observation, None)
+    }
+
+    /// The same with the history of its caller and address, which it becomes part of.
+    pub fn judge_exchange_of(
+        &self,
+        observation: &Observation,
+        context: CallContext,
+        sessions: &mut dyn SessionStore,
+    ) -> JudgedExchange {
+        self.judge_phases(observation, Some((context, sessions)))
+    }
+
+    fn judge_phases(
+        &self,
+        observation: &Observation,
+        mut history: Option<(CallContext, &mut dyn SessionStore)>,
+    ) -> JudgedExchange {
+        let mut begun = None;
         let mut budget = WorkBudget::default();
         let mut errors = [None; 3];
         let mut verdict: Option<Verdict> = None;
@@ -192,7 +212,19 @@ impl Detector {
             if phase > observation.phase {
                 break;
             }
-            let judgement = self.judge(&observation.at(phase), verdict.as_ref(), &mut budget);
+            let seen = observation.at(phase);
+            let mut judgement = self.judge(&seen, verdict.as_ref(), &mut budget);
+            if let Some((context, sessions)) = &mut history {
+                if begun.is_none() {
+                    begun = self.begin_call(&seen, *context, *sessions);
+                    if let Some(call) = &begun {
+                        judgement.verdict.include(call.findings.clone());
+                    }
+                }
+                if let Some((call, response)) = begun.as_ref().zip(seen.response) {
+                    judgement.verdict.include(self.answer_call(call, &response, *sessions));
+                }
+            }
             *error = judgement.reconstruction_error;
             reconstruction_score = higher(reconstruction_score, judgement.reconstruction_score);
             baseline_score = higher(baseline_score, judgement.baseline_score);
@@ -456,18 +488,10 @@ fn verdict(
         detectors.profile = higher(detectors.profile, earlier.detectors.profile);
         detectors.payload = higher(detectors.payload, earlier.detectors.payload);
         anomalous_in = earlier.anomalous_in.or(anomalous_in);
-        for finding in &earlier.findings {
-            match findings.iter_mut().find(|found| found.key == finding.key) {
-                Some(found) => {
-                    found.alarm |= finding.alarm;
-                    found.score = found.score.max(finding.score);
-                }
-                None => findings.push(finding.clone()),
-            }
-        }
+        detectors.sequence = earlier.detectors.sequence;
+        detectors.volume = earlier.detectors.volume;
     }
-    findings.sort_by(|one, other| other.alarm.cmp(&one.alarm).then(other.score.total_cmp(&one.score)));
-    findings.truncate(limits::FINDINGS_MAX);
+    insert_findings(&mut findings, previous.map(|earlier| earlier.findings.clone()).unwrap_or_default());
     Verdict {
         phase,
         endpoint_id,

@@ -10,6 +10,7 @@
 
 pub mod bundle;
 pub mod calibration;
+pub mod calls;
 pub mod detector;
 pub mod exchange;
 pub mod findings;
@@ -24,4 +25,5 @@ pub mod route;
 pub mod session;
 pub mod telemetry;
 pub mod verdict;
+pub mod volume;
 pub mod work;

@@ -115,6 +115,12 @@ pub const GOLDEN_CASES_MAX: usize = 64;
 pub const GOLDEN_PAYLOADS_MAX: usize = 64;
 /// Fields with payload thresholds of their own, and exceptions, in a bundle.
 pub const PAYLOAD_FIELDS_MAX: usize = 50_000;
+/// Thresholds of how much callers and addresses do, in a bundle.
+pub const VOLUME_THRESHOLDS_MAX: usize = 100_000;
+/// Callers and addresses with thresholds of their own, over all measures, in a bundle.
+pub const BUSY_SUBJECTS_MAX: usize = 4096;
+/// Endpoints that take logins, in a bundle.
+pub const LOGIN_FIELDS_MAX: usize = 1024;
 /// Findings kept for one exchange.
 pub const FINDINGS_MAX: usize = 16;
 

@@ -59,10 +59,26 @@ pub enum FindingKind {
     JsonType,
     /// A value looks like an attack.
     Payload,
+    /// A call that does not follow from the caller's last ones.
+    CallOrder,
+    /// A call without one that comes before it with nearly everybody.
+    MissingStep,
+    /// More calls than usual.
+    CallRate,
+    /// More refused calls than usual.
+    FailureRate,
+    /// More bytes received than usual.
+    ResponseVolume,
+    /// More addresses of a caller, or callers of an address, than usual.
+    CallersAndAddresses,
+    /// More login identifiers tried than usual.
+    LoginIdentifiers,
+    /// More different objects asked for than usual.
+    ObjectCount,
 }
 
 impl FindingKind {
-    pub const ALL: [FindingKind; 21] = [
+    pub const ALL: [FindingKind; 29] = [
         FindingKind::UnknownHost,
         FindingKind::UnknownEndpoint,
         FindingKind::UnknownMethod,
@@ -84,6 +100,14 @@ impl FindingKind {
         FindingKind::CallerKind,
         FindingKind::JsonType,
         FindingKind::Payload,
+        FindingKind::CallOrder,
+        FindingKind::MissingStep,
+        FindingKind::CallRate,
+        FindingKind::FailureRate,
+        FindingKind::ResponseVolume,
+        FindingKind::CallersAndAddresses,
+        FindingKind::LoginIdentifiers,
+        FindingKind::ObjectCount,
     ];
 
     /// The detector that reports this kind.
@@ -96,6 +120,13 @@ impl FindingKind {
             | FindingKind::CallerKind
             | FindingKind::UnknownField => DetectorKind::Route,
             FindingKind::Payload => DetectorKind::Payload,
+            FindingKind::CallOrder | FindingKind::MissingStep => DetectorKind::Sequence,
+            FindingKind::CallRate
+            | FindingKind::FailureRate
+            | FindingKind::ResponseVolume
+            | FindingKind::CallersAndAddresses
+            | FindingKind::LoginIdentifiers
+            | FindingKind::ObjectCount => DetectorKind::Volume,
             _ => DetectorKind::Profile,
         }
     }
@@ -153,6 +184,22 @@ pub struct Verdict {
     pub detectors: DetectorScores,
     /// The strongest first, at most [`crate::limits::FINDINGS_MAX`].
     pub findings: Vec<Finding>,
+}
+
+/// Adds findings to those that are there: of the same oddity the stronger stays, and an alarm stays an alarm. The strongest come
+/// first, at most [`crate::limits::FINDINGS_MAX`].
+pub(crate) fn insert_findings(findings: &mut Vec<Finding>, others: Vec<Finding>) {
+    for other in others {
+        match findings.iter_mut().find(|known| known.key == other.key) {
+            Some(known) => {
+                known.alarm |= other.alarm;
+                known.score = known.score.max(other.score);
+            }
+            None => findings.push(other),
+        }
+    }
+    findings.sort_by(|one, other| other.alarm.cmp(&one.alarm).then(other.score.total_cmp(&one.score)));
+    findings.truncate(crate::limits::FINDINGS_MAX);
 }
 
 impl Verdict {

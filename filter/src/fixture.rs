@@ -72,6 +72,7 @@ pub fn bundle(serial: u64) -> Bundle {
         },
         policy: Policy { false_alarm_budget: 0.001, enforce_overrides: vec![], payload_exceptions: vec![] },
         vocabulary: Default::default(),
+        volume: Default::default(),
         golden: vec![],
         golden_payloads: vec![],
     }

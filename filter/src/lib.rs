@@ -19,5 +19,6 @@ pub mod limits;
 pub mod metrics;
 #[cfg(target_arch = "wasm32")]
 mod proxy;
+pub mod sessions;
 pub mod telemetry;
 pub mod worker;

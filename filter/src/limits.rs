@@ -22,6 +22,9 @@ pub const CALLER_BYTES_MAX: usize = 1024;
 /// Entries of `x-forwarded-for` that are counted from its end.
 pub const FORWARDED_ENTRIES_MAX: usize = 64;
 
+/// Callers, and addresses, that may be configured to be remembered.
+pub const SESSIONS_CEILING: usize = 1_048_576;
+
 /// Bytes of the verdict header's value, its reason included.
 pub const VERDICT_HEADER_BYTES_MAX: usize = 512;
 /// Bytes of any one filter-state value.

@@ -8,11 +8,12 @@ use crate::observation::Observation;
 use crate::payload::PayloadException;
 use crate::profile::{EndpointProfile, Vocabulary};
 use crate::route::RouteTable;
+use crate::volume::VolumeCalibration;
 
 use super::BundleError;
 
 /// Version of the payload, the observation's features included. A filter reads exactly this one.
-pub const BUNDLE_SCHEMA: u32 = 3;
+pub const BUNDLE_SCHEMA: u32 = 4;
 
 /// The payload.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -24,6 +25,8 @@ pub struct Bundle {
     pub profiles: Vec<EndpointProfile>,
     pub vocabulary: Vocabulary,
     pub calibration: Calibration,
+    /// How much callers and addresses do.
+    pub volume: VolumeCalibration,
     pub policy: Policy,
     pub golden: Vec<GoldenCase>,
     /// The same of the payload network, which sees texts.
@@ -154,6 +157,12 @@ impl Bundle {
         }
         if self.golden_payloads.len() > limits::GOLDEN_PAYLOADS_MAX {
             return limit("golden payloads");
+        }
+        if self.volume.thresholds.len() > limits::VOLUME_THRESHOLDS_MAX
+            || self.volume.busy.len() > limits::BUSY_SUBJECTS_MAX
+            || self.volume.logins.len() > limits::LOGIN_FIELDS_MAX
+        {
+            return limit("volume thresholds");
         }
         let own_thresholds = self.calibration.payload.fields.len() + self.policy.payload_exceptions.len();
         if own_thresholds > limits::PAYLOAD_FIELDS_MAX {

@@ -1,9 +1,11 @@
 //! A bundle that passed every check, ready to judge.
 
 use apiward_detector::bundle::{Admission, Bundle, BundleError, bundle_id, open};
+use apiward_detector::calls::{BegunCall, CallContext, CallFindings};
 use apiward_detector::detector::{Detector, Judgement};
-use apiward_detector::observation::Observation;
+use apiward_detector::observation::{Observation, ResponseMeasures};
 use apiward_detector::payload::PayloadScorer;
+use apiward_detector::session::SessionStore;
 use apiward_detector::telemetry::ActiveBundle;
 use apiward_detector::verdict::Verdict;
 use apiward_detector::work::WorkBudget;
@@ -65,6 +67,26 @@ impl ActiveModel {
     /// Judges an exchange as far as it has come; see [`Detector::judge`].
     pub fn judge(&self, observation: &Observation, previous: Option<&Verdict>, budget: &mut WorkBudget) -> Judgement {
         self.detector.judge(observation, previous, budget)
+    }
+
+    /// See [`Detector::begin_call`].
+    pub fn begin_call(
+        &self,
+        observation: &Observation,
+        context: CallContext,
+        sessions: &mut dyn SessionStore,
+    ) -> Option<BegunCall> {
+        self.detector.begin_call(observation, context, sessions)
+    }
+
+    /// See [`Detector::answer_call`].
+    pub fn answer_call(
+        &self,
+        call: &BegunCall,
+        response: &ResponseMeasures,
+        sessions: &mut dyn SessionStore,
+    ) -> CallFindings {
+        self.detector.answer_call(call, response, sessions)
     }
 
     /// The payload network, where the bundle has one.

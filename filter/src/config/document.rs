@@ -61,6 +61,9 @@ pub struct Configuration {
     /// Send whole exchanges, with their values, to the trainer for labelling.
     #[serde(default)]
     pub capture: bool,
+    /// How many callers and addresses are remembered, by all workers together.
+    #[serde(default)]
+    pub sessions: Sessions,
     /// Limits of the telemetry buffer of one worker.
     #[serde(default)]
     pub telemetry: TelemetryLimits,
@@ -113,6 +116,25 @@ pub struct TrainerConnection {
     #[serde(default = "default_timeout_ms")]
     #[cfg_attr(test, schemars(range(min = 100, max = 60_000)))]
     pub timeout_ms: u64,
+}
+
+/// Sessions of callers and addresses, in shared data. Each caller takes 510 bytes or less, each address less than 256.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, default)]
+pub struct Sessions {
+    /// Callers that are remembered; beyond, those that were silent longest are forgotten.
+    #[cfg_attr(test, schemars(range(min = 8, max = 1_048_576)))]
+    pub callers_max: usize,
+    /// The same for addresses.
+    #[cfg_attr(test, schemars(range(min = 8, max = 1_048_576)))]
+    pub addresses_max: usize,
+}
+
+impl Default for Sessions {
+    fn default() -> Self {
+        Self { callers_max: 32_768, addresses_max: 32_768 }
+    }
 }
 
 /// One way to tell the caller.

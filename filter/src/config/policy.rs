@@ -7,6 +7,7 @@ use apiward_detector::observation::KindClaims;
 use apiward_detector::payload::Evidence;
 
 use crate::limits;
+use crate::sessions::SessionLimits;
 
 use super::document::{
     BodyOverLimit, CallerKinds, CallerSource, Configuration, Mode, TelemetryLimits, TrainerConnection,
@@ -37,6 +38,7 @@ pub struct FilterPolicy {
     /// Lower case.
     pub response_header: Option<String>,
     pub capture: bool,
+    pub sessions: SessionLimits,
     pub telemetry: TelemetryLimits,
     pub fail_closed: bool,
     /// Prefix of this configuration's keys in shared data. It covers what decides which bundles may load, so that filters
@@ -94,6 +96,14 @@ impl FilterPolicy {
         let response_header = compile_header_name("response_header", configuration.response_header)?;
         let shared_data_prefix =
             shared_data_prefix(&configuration.scope, configuration.min_serial, &trainer, &public_keys, &hasher);
+        let sessions = configuration.sessions;
+        check_range("sessions.callers_max", sessions.callers_max, 8, limits::SESSIONS_CEILING)?;
+        check_range("sessions.addresses_max", sessions.addresses_max, 8, limits::SESSIONS_CEILING)?;
+        let sessions = SessionLimits {
+            callers_max: sessions.callers_max,
+            addresses_max: sessions.addresses_max,
+            key_prefix: format!("{shared_data_prefix}/sessions"),
+        };
         Ok(Self {
             scope: configuration.scope,
             mode: configuration.mode,
@@ -111,6 +121,7 @@ impl FilterPolicy {
             upstream_header,
             response_header,
             capture: configuration.capture,
+            sessions,
             telemetry,
             fail_closed: configuration.fail_closed,
             shared_data_prefix,

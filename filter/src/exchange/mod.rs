@@ -4,11 +4,13 @@
 
 mod body;
 mod head;
+mod history;
 mod problem;
 mod verdict_text;
 
 use std::rc::Rc;
 
+use apiward_detector::calls::{BegunCall, CallContext};
 use apiward_detector::exchange::{Exchange, Response, header};
 use apiward_detector::observation::{ContentClass, Observer, ResponseMeasures};
 use apiward_detector::telemetry::{CallerRecord, CapturedExchange, ExchangeRecord, VerdictRecord, bounded_request_id};
@@ -77,6 +79,8 @@ struct Progress {
     response_body: BodyReader,
     verdict: Option<Verdict>,
     reconstruction_errors: Vec<f32>,
+    /// The call as the sessions know it, once its endpoint is known.
+    call: Option<BegunCall>,
     blocked: bool,
     finished: bool,
     /// The exchange with its values, where capture is on.
@@ -227,7 +231,7 @@ impl ExchangeFlow {
     fn begin(&self, host: &dyn Host) -> Progress {
         let policy = self.shared.policy();
         let started_ns = host.now_ns();
-        let at_ms = i64::try_from(started_ns / 1_000_000).ok().filter(|at_ms| *at_ms > 0);
+        let at_ms = at_ms(started_ns);
         let headers = host.request_headers();
         let caller = identify(host, &headers, policy);
         let request = head::request(headers);
@@ -257,6 +261,7 @@ impl ExchangeFlow {
             response_body: BodyReader::default(),
             verdict: None,
             reconstruction_errors: Vec::new(),
+            call: None,
             blocked: false,
             finished: false,
             captured: policy.capture.then_some(Exchange { at_ms, caller, request, response: None }),
@@ -310,7 +315,10 @@ impl ExchangeFlow {
                 progress.observer.score_payloads(scorer, policy.evidence, &policy.hasher);
             }
             let (observation, budget) = progress.observer.parts();
-            let judgement = model.judge(observation, progress.verdict.as_ref(), budget);
+            let mut judgement = model.judge(observation, progress.verdict.as_ref(), budget);
+            let context = CallContext { caller: progress.caller, at_ms: at_ms(progress.started_ns), weight: 1.0 };
+            let verdict = &mut judgement.verdict;
+            history::follow(host, &self.shared, model, context, &mut progress.call, observation, verdict);
             let took_us = host.now_ns().saturating_sub(began_ns) / 1000;
             self.shared.metrics().record(host, Metric::judge_duration(judgement.verdict.phase), took_us);
             progress.reconstruction_errors.extend(judgement.reconstruction_error);
@@ -391,9 +399,10 @@ impl ExchangeFlow {
             verdict: progress.verdict.clone(),
             reconstruction_errors: progress.reconstruction_errors,
         });
+        let login = progress.call.as_ref().and_then(|call| call.login);
         let record = ExchangeRecord {
             at_ms: i64::try_from(progress.started_ns / 1_000_000).ok(),
-            caller: progress.caller,
+            caller: CallerRecord { login, ..progress.caller },
             observation,
             weight: 1.0,
             verdict: progress
@@ -438,6 +447,11 @@ impl Progress {
             }
         }
     }
+}
+
+/// Milliseconds since the Unix epoch; `None` where the proxy has no clock.
+fn at_ms(now_ns: u64) -> Option<i64> {
+    i64::try_from(now_ns / 1_000_000).ok().filter(|at_ms| *at_ms > 0)
 }
 
 /// Each detector with an alarm, once.

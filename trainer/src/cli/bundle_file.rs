@@ -5,13 +5,19 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail, ensure};
 use apiward_detector::bundle::{Bundle, Manifest, PublicKey, open};
+use apiward_detector::calls::CallContext;
 use apiward_detector::detector::{Detector, JudgedExchange};
 use apiward_detector::exchange::Exchange;
 use apiward_detector::hashing::KeyedHasher;
 use apiward_detector::limits::BUNDLE_BYTES_MAX;
 use apiward_detector::observation::Observer;
+use apiward_detector::session::MemorySessions;
+use apiward_detector::telemetry::CallerRecord;
 
 use super::hash_key::HashKeyArgs;
+
+/// Callers, and addresses, whose history is kept while files are judged.
+const SESSIONS_MAX: usize = 1_000_000;
 
 /// Which bundle to judge by.
 #[derive(Debug, clap::Args)]
@@ -30,6 +36,8 @@ pub struct BundleArgs {
 pub struct Judge {
     detector: Detector,
     hasher: KeyedHasher,
+    /// What the callers of the lines so far did.
+    sessions: MemorySessions,
 }
 
 impl BundleArgs {
@@ -49,7 +57,7 @@ impl BundleArgs {
             hasher.key_id()
         );
         let detector = Detector::load(bundle).with_context(|| format!("bundle {}", path.display()))?;
-        Ok(Judge { detector, hasher })
+        Ok(Judge { detector, hasher, sessions: MemorySessions::new(SESSIONS_MAX) })
     }
 
     fn open(&self) -> anyhow::Result<Bundle> {
@@ -79,9 +87,13 @@ impl Judge {
         self.detector.manifest()
     }
 
-    pub fn judge(&self, exchange: &Exchange) -> JudgedExchange {
+    /// Judges an exchange, after those judged before it.
+    pub fn judge(&mut self, exchange: &Exchange) -> JudgedExchange {
         let scorer = self.detector.payload_scorer();
-        self.detector.judge_exchange(&Observer::observe_scored(exchange, &self.hasher, scorer))
+        let observation = Observer::observe_scored(exchange, &self.hasher, scorer);
+        let caller = CallerRecord::of(&exchange.caller, &self.hasher);
+        let context = CallContext { caller, at_ms: exchange.at_ms, weight: 1.0 };
+        self.detector.judge_exchange_of(&observation, context, &mut self.sessions)
     }
 }
 

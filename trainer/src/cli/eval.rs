@@ -57,7 +57,7 @@ pub fn run(args: &EvalArgs) -> anyhow::Result<()> {
     if let Some(path) = &args.json {
         refuse_foreign_file(path)?;
     }
-    let judge = args.bundle.load()?;
+    let mut judge = args.bundle.load()?;
     let known = known_requests(args)?;
     let mut outcomes = Vec::new();
     let mut examples = Examples { wanted: args.examples, ..Examples::default() };

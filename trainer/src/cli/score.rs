@@ -62,7 +62,7 @@ impl<'v> ScoredExchange<'v> {
 }
 
 pub fn run(args: &ScoreArgs) -> anyhow::Result<()> {
-    let judge = args.bundle.load()?;
+    let mut judge = args.bundle.load()?;
     refuse_same_file(&args.file, &args.output)?;
     let mut output = create(&args.output)?;
     let mut anomalous = 0_u64;

@@ -135,6 +135,14 @@ fn name_of(kind: FindingKind) -> &'static str {
         FindingKind::UnknownOperation => "unknown operation",
         FindingKind::CallerKind => "caller of another kind",
         FindingKind::Payload => "value like an attack",
+        FindingKind::CallOrder => "order of calls",
+        FindingKind::MissingStep => "missing step",
+        FindingKind::CallRate => "rate of calls",
+        FindingKind::FailureRate => "rate of refused calls",
+        FindingKind::ResponseVolume => "bytes received",
+        FindingKind::CallersAndAddresses => "callers and addresses",
+        FindingKind::LoginIdentifiers => "login identifiers",
+        FindingKind::ObjectCount => "different objects",
         FindingKind::JsonType => "JSON type of a value",
     }
 }

@@ -29,6 +29,8 @@ pub struct Admission {
     pub learned: Vec<ExchangeRecord>,
     /// Flagged without support: for thresholds only.
     pub calibration_only: Vec<ExchangeRecord>,
+    /// Normal ones beyond a caller's share: they only tell how much the caller does.
+    pub over_share: Vec<ExchangeRecord>,
     pub excluded: Excluded,
     /// Flagged records that were learned from because their findings had support.
     pub excused: usize,
@@ -132,6 +134,9 @@ pub fn admit(
             let taken = of_caller.entry(caller).or_default();
             if *taken >= share_max {
                 admission.excluded.over_caller_share += 1;
+                if matches!(judged(&record, own_payloads, &supported), Judged::Normal | Judged::Excused) {
+                    admission.over_share.push(record);
+                }
                 continue;
             }
             *taken += 1;
@@ -156,6 +161,7 @@ pub fn admit(
         }
     }
     admission.learned.reverse();
+    admission.over_share.reverse();
     admission.calibration_only.reverse();
     admission
 }

@@ -16,6 +16,7 @@ mod routes;
 mod rules;
 mod shares;
 mod vocabulary;
+mod volume;
 mod whole;
 
 use std::ops::ControlFlow;
@@ -167,6 +168,8 @@ pub fn learn(
     let mut profiles = learned_rules.profiles;
     let also_located = routes::locate(&routes, &admission.calibration_only);
     calibration.payload = own_payloads.calibration(&routes, &located, parent);
+    let parent_volume = parent.map(|parent| &parent.volume).filter(|volume| volume.is_armed());
+    let (volume, volume_figures) = volume::learn_volume(&routes, &located, &admission, parent_volume, settings);
     let located = shares::capped(&located);
     let whole = whole::learn_whole(
         &routes,
@@ -196,6 +199,7 @@ pub fn learn(
         profiles,
         vocabulary: learned_rules.vocabulary,
         calibration,
+        volume,
         policy: Policy {
             false_alarm_budget: settings.false_alarm_budget,
             enforce_overrides: parent.map(|parent| parent.policy.enforce_overrides.clone()).unwrap_or_default(),
@@ -211,6 +215,7 @@ pub fn learn(
         &admission,
         &learned_rules.figures,
         &whole,
+        volume_figures,
         continuity.held(),
         records_given,
         parent,

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::admission::{Admission, Excluded};
 use super::rules::RuleFigures;
+use super::volume::VolumeFigures;
 use super::whole::{Whole, WholeFigures};
 
 /// Figures of a training run; all of them measured on its own records, in order of time.
@@ -26,6 +27,7 @@ pub struct LearningReport {
     pub new_endpoints: Vec<String>,
     pub rules: RuleFigures,
     pub network: WholeFigures,
+    pub volume: VolumeFigures,
     /// Share of normal exchanges flagged, measured before they were learned: rules plus network.
     pub false_alarm_rate: f64,
     /// Upper end of the 95 % Wilson interval of it.
@@ -49,6 +51,7 @@ pub fn report(
     admission: &Admission,
     rules: &RuleFigures,
     whole: &Whole,
+    volume: VolumeFigures,
     thresholds_held: usize,
     records: usize,
     parent: Option<&Bundle>,
@@ -74,6 +77,7 @@ pub fn report(
             .collect(),
         rules: *rules,
         network: *network,
+        volume,
         false_alarm_rate: rules.false_alarms().share.unwrap_or(0.0) + network.false_alarms().share.unwrap_or(0.0),
         false_alarm_rate_upper: rules.false_alarms().upper() + network.false_alarms().upper(),
         false_alarm_budget: bundle.policy.false_alarm_budget,
@@ -110,6 +114,14 @@ impl fmt::Display for LearningReport {
             self.false_alarm_budget * 100.0,
             self.false_alarm_rate_upper * 100.0
         )?;
+        let volume = &self.volume;
+        if volume.thresholds > 0 {
+            writeln!(
+                formatter,
+                "volume               {} thresholds from {} callers and {} addresses, {} of them busy ones; {} login endpoints",
+                volume.thresholds, volume.callers, volume.addresses, volume.busy, volume.login_endpoints
+            )?;
+        }
         if self.thresholds_held > 0 {
             writeln!(
                 formatter,

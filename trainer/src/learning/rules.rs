@@ -278,7 +278,8 @@ fn finding_rates(judged: &[Judged], exposure: &Exposure) -> Vec<FindingRate> {
         }
     }
     let mut rates = Vec::new();
-    for kind in FindingKind::ALL {
+    let by_rules = |kind: &FindingKind| matches!(kind.detector(), DetectorKind::Route | DetectorKind::Profile);
+    for kind in FindingKind::ALL.into_iter().filter(by_rules) {
         for extent in 0..EXTENTS as u8 {
             let mut of_next_class = 1.0_f32;
             let mut exposed_above = 0.0_f64;

@@ -6,6 +6,7 @@ use apiward_detector::hashing::stable_hash;
 use apiward_detector::payload::{PayloadCalibration, PayloadException};
 use apiward_detector::profile::Vocabulary;
 use apiward_detector::route::RouteTable;
+use apiward_detector::volume::VolumeCalibration;
 
 use crate::payload::shipped::{self, ShippedNetworkError};
 
@@ -48,6 +49,7 @@ impl Starter {
                 payload: PayloadCalibration { threshold: Some(shipped::THRESHOLD), fields: Vec::new() },
                 ..Calibration::default()
             },
+            volume: VolumeCalibration::default(),
             policy: Policy { false_alarm_budget: self.false_alarm_budget, payload_exceptions, ..Policy::default() },
             golden: Vec::new(),
             golden_payloads: self.golden_payloads.clone(),

@@ -1,0 +1,205 @@
+//! An exchange in the light of what its caller and its address did before: the two detectors that look over time.
+//!
+//! A call is begun once, when its endpoint is known, and answered once. Both change the sessions and judge what they have
+//! become; so a verdict tells of everything up to this call, whichever worker saw it.
+
+use crate::detector::Detector;
+use crate::exchange::Phase;
+use crate::observation::{Observation, ResponseMeasures};
+use crate::route::{RouteMatch, RouteTable};
+use crate::session::{CallAnswered, CallMade, CallOutcome, CallSymbol, SessionStore};
+use crate::telemetry::CallerRecord;
+use crate::verdict::{Finding, Verdict, insert_findings};
+use crate::volume::{VolumeJudgement, VolumeSubject, VolumeSubjectState, object_of};
+
+/// Who calls, when, and how many such calls it stands for.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct CallContext {
+    pub caller: CallerRecord,
+    /// Milliseconds since the Unix epoch; without it only the order of calls is judged.
+    pub at_ms: Option<i64>,
+    pub weight: f32,
+}
+
+/// A call on its way, to be answered.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BegunCall {
+    pub context: CallContext,
+    pub endpoint: CallSymbol,
+    pub label: String,
+    /// Hash of the login identifier, where the call is a login.
+    pub login: Option<u64>,
+    pub findings: CallFindings,
+}
+
+/// Where a call goes, and what it is about.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CallSite {
+    /// [`CallSymbol::UNKNOWN`] where the route table does not know it.
+    pub endpoint: CallSymbol,
+    /// Index into the route table.
+    pub index: Option<usize>,
+    /// Hash of what it asks for; see [`object_of`].
+    pub object: Option<u64>,
+}
+
+impl CallSite {
+    /// `None` while the body must tell which endpoint it is.
+    pub fn of(routes: &RouteTable, observation: &Observation) -> Option<Self> {
+        match routes.find(observation) {
+            RouteMatch::AwaitsOperation if observation.phase < Phase::Body => None,
+            RouteMatch::Endpoint { index, parameters } => {
+                let endpoint = CallSymbol::of(routes.endpoints.get(index)?.id);
+                Some(Self { endpoint, index: Some(index), object: object_of(observation, &parameters) })
+            }
+            _ => Some(Self { endpoint: CallSymbol::UNKNOWN, index: None, object: object_of(observation, &[]) }),
+        }
+    }
+}
+
+/// What the sessions say of a call.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CallFindings {
+    /// 0..1; `None` where there is nothing to judge by.
+    pub sequence: Option<f32>,
+    pub volume: Option<f32>,
+    pub findings: Vec<Finding>,
+}
+
+impl CallFindings {
+    fn of_volume(judgement: VolumeJudgement) -> Self {
+        Self { sequence: None, volume: judgement.score, findings: judgement.findings }
+    }
+}
+
+impl Verdict {
+    /// Adds what the sessions say; as with other findings, an alarm stays.
+    pub fn include(&mut self, call: CallFindings) {
+        let higher = |one: Option<f32>, other: Option<f32>| match (one, other) {
+            (Some(one), Some(other)) => Some(one.max(other)),
+            (one, other) => one.or(other),
+        };
+        self.detectors.sequence = higher(self.detectors.sequence, call.sequence);
+        self.detectors.volume = higher(self.detectors.volume, call.volume);
+        if call.findings.iter().any(|finding| finding.alarm) {
+            self.anomalous = true;
+            self.anomalous_in = self.anomalous_in.or(Some(self.phase));
+        }
+        insert_findings(&mut self.findings, call.findings);
+        self.score = self.detectors.max();
+    }
+}
+
+impl Detector {
+    /// Whether anything is learned of callers.
+    pub fn judges_callers(&self) -> bool {
+        self.bundle().volume.is_armed()
+    }
+
+    /// Begins a call. `None` while its endpoint is not known yet, and where there is nothing to judge by.
+    pub fn begin_call(
+        &self,
+        observation: &Observation,
+        context: CallContext,
+        sessions: &mut dyn SessionStore,
+    ) -> Option<BegunCall> {
+        let named = context.caller.named_by();
+        if !self.judges_callers() || named.is_none() {
+            return None;
+        }
+        let routes = &self.bundle().routes;
+        let CallSite { endpoint, index, object } = CallSite::of(routes, observation)?;
+        let known = index.and_then(|index| routes.endpoints.get(index));
+        let label = known.map_or_else(|| "unknown endpoints".to_owned(), |endpoint| endpoint.label());
+        let volume = &self.bundle().volume;
+        let login = known.and_then(|endpoint| volume.login_field(endpoint.id));
+        let login = login.and_then(|field| field.find(observation));
+        let mut call = BegunCall { context, endpoint, label, login, findings: CallFindings::default() };
+        call.findings = self.count(&call, object, observation.phase, sessions);
+        Some(call)
+    }
+
+    /// Answers a call with what is known of its response.
+    pub fn answer_call(
+        &self,
+        call: &BegunCall,
+        response: &ResponseMeasures,
+        sessions: &mut dyn SessionStore,
+    ) -> CallFindings {
+        let answer = CallAnswered {
+            outcome: CallOutcome::of_status(response.status),
+            bytes: response.bytes.unwrap_or(0),
+            weight: call.context.weight,
+        };
+        let CallerRecord { address, .. } = call.context.caller;
+        let at_ms = call.context.at_ms;
+        let volume = &self.bundle().volume;
+        let mut judged = VolumeJudgement::default();
+        if let Some(caller) = call.context.caller.named_by() {
+            let mut of_caller = VolumeJudgement::default();
+            sessions.change_caller(caller, at_ms, &mut |session| {
+                session.answer(call.endpoint, &answer);
+                let state =
+                    VolumeSubjectState { subject: VolumeSubject::Caller, hash: caller, activity: &session.activity };
+                of_caller = volume.judge(state, call.endpoint, &call.label, Phase::Response);
+            });
+            judged.merge(of_caller);
+        }
+        if let Some(address) = address {
+            let mut of_address = VolumeJudgement::default();
+            sessions.change_address(address, at_ms, &mut |session| {
+                session.answer(&answer);
+                let state =
+                    VolumeSubjectState { subject: VolumeSubject::Address, hash: address, activity: &session.activity };
+                of_address = volume.judge(state, call.endpoint, &call.label, Phase::Response);
+            });
+            judged.merge(of_address);
+        }
+        CallFindings::of_volume(if at_ms.is_some() { judged } else { VolumeJudgement::default() })
+    }
+
+    /// Counts the call in the sessions of its caller and its address.
+    fn count(
+        &self,
+        call: &BegunCall,
+        object: Option<u64>,
+        phase: Phase,
+        sessions: &mut dyn SessionStore,
+    ) -> CallFindings {
+        let CallContext { caller, at_ms, weight } = call.context;
+        let volume = &self.bundle().volume;
+        let made = |at_ms: i64, other: Option<u64>| CallMade {
+            at_ms,
+            endpoint: call.endpoint,
+            object,
+            other,
+            login: call.login,
+            weight,
+        };
+        let mut judged = VolumeJudgement::default();
+        if let Some(named) = caller.named_by() {
+            let mut of_caller = VolumeJudgement::default();
+            sessions.change_caller(named, at_ms, &mut |session| {
+                session.awake(at_ms);
+                session.append(call.endpoint, at_ms);
+                let Some(at_ms) = at_ms else { return };
+                session.count(&made(at_ms, caller.network));
+                let state =
+                    VolumeSubjectState { subject: VolumeSubject::Caller, hash: named, activity: &session.activity };
+                of_caller = volume.judge(state, call.endpoint, &call.label, phase);
+            });
+            judged.merge(of_caller);
+        }
+        if let Some((address, at_ms)) = caller.address.zip(at_ms) {
+            let mut of_address = VolumeJudgement::default();
+            sessions.change_address(address, Some(at_ms), &mut |session| {
+                session.count(&made(at_ms, caller.identity));
+                let state =
+                    VolumeSubjectState { subject: VolumeSubject::Address, hash: address, activity: &session.activity };
+                of_address = volume.judge(state, call.endpoint, &call.label, phase);
+            });
+            judged.merge(of_address);
+        }
+        CallFindings::of_volume(judged)
+    }
+}

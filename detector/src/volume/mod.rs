@@ -1,0 +1,12 @@
+//! Volume: does a caller, or an address, do more than is usual? Flurries, enumeration, stuffing, scraping, sharing.
+
+mod calibration;
+mod identifiers;
+mod judging;
+
+pub use calibration::{BusySubject, VolumeCalibration, VolumeSubject, VolumeThreshold};
+pub use identifiers::{LoginField, object_of};
+pub use judging::{VolumeJudgement, VolumeSubjectState};
+
+#[cfg(test)]
+mod tests;
