@@ -23,7 +23,8 @@ fn calibration() -> VolumeCalibration {
         endpoint: LOGIN,
         alarm: 200.0_f32.ln_1p(),
     };
-    VolumeCalibration { rate: 1e-4, thresholds: vec![threshold], busy: vec![busy], logins: Vec::new() }
+    let by_hour = BusySubject { horizon: Horizon::Hour, alarm: 3_000.0_f32.ln_1p(), ..busy };
+    VolumeCalibration { rate: 1e-4, thresholds: vec![threshold], busy: vec![busy, by_hour], logins: Vec::new() }
 }
 
 fn after(calls: usize) -> Activity {
