@@ -1,4 +1,4 @@
-//! An exchange in the light of what its caller and its address did before: the two detectors that look over time.
+//! An exchange in the light of what its caller and its address did before.
 //!
 //! A call is begun once, when its endpoint is known, and answered once. Both change the sessions and judge what they have
 //! become; so a verdict tells of everything up to this call, whichever worker saw it.
@@ -7,18 +7,17 @@ use crate::detector::Detector;
 use crate::exchange::Phase;
 use crate::observation::{Observation, ResponseMeasures};
 use crate::route::{RouteMatch, RouteTable};
-use crate::session::{CallAnswered, CallMade, CallOutcome, CallSymbol, SessionStore};
+use crate::session::{CallAnswered, CallMade, CallOutcome, CallStep, CallSymbol, SessionStore};
 use crate::telemetry::CallerRecord;
-use crate::verdict::{Finding, Verdict, insert_findings};
+use crate::verdict::{Finding, Verdict, higher, insert_findings};
 use crate::volume::{VolumeJudgement, VolumeSubject, VolumeSubjectState, object_of};
 
-/// Who calls, when, and how many such calls it stands for.
+/// Who calls, and when.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct CallContext {
     pub caller: CallerRecord,
-    /// Milliseconds since the Unix epoch; without it only the order of calls is judged.
+    /// Milliseconds since the Unix epoch; without it nothing is counted.
     pub at_ms: Option<i64>,
-    pub weight: f32,
 }
 
 /// A call on its way, to be answered.
@@ -61,25 +60,19 @@ impl CallSite {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct CallFindings {
     /// 0..1; `None` where there is nothing to judge by.
-    pub sequence: Option<f32>,
     pub volume: Option<f32>,
     pub findings: Vec<Finding>,
 }
 
 impl CallFindings {
     fn of_volume(judgement: VolumeJudgement) -> Self {
-        Self { sequence: None, volume: judgement.score, findings: judgement.findings }
+        Self { volume: judgement.score, findings: judgement.findings }
     }
 }
 
 impl Verdict {
     /// Adds what the sessions say; as with other findings, an alarm stays.
     pub fn include(&mut self, call: CallFindings) {
-        let higher = |one: Option<f32>, other: Option<f32>| match (one, other) {
-            (Some(one), Some(other)) => Some(one.max(other)),
-            (one, other) => one.or(other),
-        };
-        self.detectors.sequence = higher(self.detectors.sequence, call.sequence);
         self.detectors.volume = higher(self.detectors.volume, call.volume);
         if call.findings.iter().any(|finding| finding.alarm) {
             self.anomalous = true;
@@ -129,7 +122,7 @@ impl Detector {
         let answer = CallAnswered {
             outcome: CallOutcome::of_status(response.status),
             bytes: response.bytes.unwrap_or(0),
-            weight: call.context.weight,
+            weight: 1.0,
         };
         let CallerRecord { address, .. } = call.context.caller;
         let at_ms = call.context.at_ms;
@@ -137,7 +130,7 @@ impl Detector {
         let mut judged = VolumeJudgement::default();
         if let Some(caller) = call.context.caller.named_by() {
             let mut of_caller = VolumeJudgement::default();
-            sessions.change_caller(caller, at_ms, &mut |session| {
+            sessions.change_caller(caller, CallStep::Answer, &mut |session| {
                 session.answer(call.endpoint, &answer);
                 let state =
                     VolumeSubjectState { subject: VolumeSubject::Caller, hash: caller, activity: &session.activity };
@@ -147,7 +140,7 @@ impl Detector {
         }
         if let Some(address) = address {
             let mut of_address = VolumeJudgement::default();
-            sessions.change_address(address, at_ms, &mut |session| {
+            sessions.change_address(address, CallStep::Answer, &mut |session| {
                 session.answer(&answer);
                 let state =
                     VolumeSubjectState { subject: VolumeSubject::Address, hash: address, activity: &session.activity };
@@ -166,7 +159,7 @@ impl Detector {
         phase: Phase,
         sessions: &mut dyn SessionStore,
     ) -> CallFindings {
-        let CallContext { caller, at_ms, weight } = call.context;
+        let CallContext { caller, at_ms } = call.context;
         let volume = &self.bundle().volume;
         let made = |at_ms: i64, other: Option<u64>| CallMade {
             at_ms,
@@ -174,12 +167,12 @@ impl Detector {
             object,
             other,
             login: call.login,
-            weight,
+            weight: 1.0,
         };
         let mut judged = VolumeJudgement::default();
         if let Some(named) = caller.named_by() {
             let mut of_caller = VolumeJudgement::default();
-            sessions.change_caller(named, at_ms, &mut |session| {
+            sessions.change_caller(named, CallStep::Begin, &mut |session| {
                 session.awake(at_ms);
                 session.append(call.endpoint, at_ms);
                 let Some(at_ms) = at_ms else { return };
@@ -192,7 +185,7 @@ impl Detector {
         }
         if let Some((address, at_ms)) = caller.address.zip(at_ms) {
             let mut of_address = VolumeJudgement::default();
-            sessions.change_address(address, Some(at_ms), &mut |session| {
+            sessions.change_address(address, CallStep::Begin, &mut |session| {
                 session.count(&made(at_ms, caller.identity));
                 let state =
                     VolumeSubjectState { subject: VolumeSubject::Address, hash: address, activity: &session.activity };

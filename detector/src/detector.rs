@@ -13,7 +13,7 @@ use crate::profile::{
 };
 use crate::route::{Endpoint, RouteMatch, canonical_path};
 use crate::session::SessionStore;
-use crate::verdict::{DetectorKind, DetectorScores, Finding, FindingKind, Verdict, insert_findings};
+use crate::verdict::{DetectorKind, DetectorScores, Finding, FindingKind, Verdict, higher, insert_findings};
 use crate::work::WorkBudget;
 
 /// Known operations that a reason names.
@@ -465,13 +465,6 @@ fn agree(expected: &GoldenOutput, judgement: &Judgement) -> Result<(), String> {
         ));
     }
     Ok(())
-}
-
-fn higher(one: Option<f32>, other: Option<f32>) -> Option<f32> {
-    match (one, other) {
-        (Some(one), Some(other)) => Some(one.max(other)),
-        (one, other) => one.or(other),
-    }
 }
 
 fn verdict(

@@ -59,10 +59,6 @@ pub enum FindingKind {
     JsonType,
     /// A value looks like an attack.
     Payload,
-    /// A call that does not follow from the caller's last ones.
-    CallOrder,
-    /// A call without one that comes before it with nearly everybody.
-    MissingStep,
     /// More calls than usual.
     CallRate,
     /// More refused calls than usual.
@@ -78,7 +74,7 @@ pub enum FindingKind {
 }
 
 impl FindingKind {
-    pub const ALL: [FindingKind; 29] = [
+    pub const ALL: [FindingKind; 27] = [
         FindingKind::UnknownHost,
         FindingKind::UnknownEndpoint,
         FindingKind::UnknownMethod,
@@ -100,8 +96,6 @@ impl FindingKind {
         FindingKind::CallerKind,
         FindingKind::JsonType,
         FindingKind::Payload,
-        FindingKind::CallOrder,
-        FindingKind::MissingStep,
         FindingKind::CallRate,
         FindingKind::FailureRate,
         FindingKind::ResponseVolume,
@@ -120,7 +114,6 @@ impl FindingKind {
             | FindingKind::CallerKind
             | FindingKind::UnknownField => DetectorKind::Route,
             FindingKind::Payload => DetectorKind::Payload,
-            FindingKind::CallOrder | FindingKind::MissingStep => DetectorKind::Sequence,
             FindingKind::CallRate
             | FindingKind::FailureRate
             | FindingKind::ResponseVolume
@@ -184,6 +177,14 @@ pub struct Verdict {
     pub detectors: DetectorScores,
     /// The strongest first, at most [`crate::limits::FINDINGS_MAX`].
     pub findings: Vec<Finding>,
+}
+
+/// The higher of two scores, as far as there are any.
+pub(crate) fn higher(one: Option<f32>, other: Option<f32>) -> Option<f32> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.max(other)),
+        (one, other) => one.or(other),
+    }
 }
 
 /// Adds findings to those that are there: of the same oddity the stronger stays, and an alarm stays an alarm. The strongest come

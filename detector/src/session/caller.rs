@@ -10,12 +10,10 @@ pub const ADDRESS_ENDPOINTS_MAX: usize = 4;
 /// Silence after which the order of calls begins anew; what was counted fades by itself.
 pub const SESSION_GAP_MS: i64 = 30 * 60 * 1000;
 
-/// What one caller did lately.
+/// What one caller did lately. The window is for the sequence detector; volume is judged by the activity alone.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct CallerSession {
     pub window: CallWindow,
-    /// What the sequence detector has gathered over the session.
-    pub order: [f32; 2],
     pub activity: Activity,
     /// Time of the last call, milliseconds since the Unix epoch; 0 without times.
     pub last_ms: i64,
@@ -33,7 +31,6 @@ impl CallerSession {
         let silent = |at_ms: i64| self.last_ms != 0 && at_ms.saturating_sub(self.last_ms) >= SESSION_GAP_MS;
         if at_ms.is_some_and(silent) {
             self.window = CallWindow::default();
-            self.order = [0.0; 2];
         }
     }
 

@@ -9,7 +9,7 @@ use super::distinct::DistinctCount;
 use super::window::{Call, CallGap, CallOutcome, CallSymbol, CallWindow, VisitedEndpoints, WINDOW_CALLS_MAX};
 
 /// Bytes of a caller's session.
-pub const CALLER_SESSION_BYTES: usize = WINDOW_BYTES + 8 + 8 + ACTIVITY_BYTES + CALLER_ENDPOINTS_MAX * ENDPOINT_BYTES;
+pub const CALLER_SESSION_BYTES: usize = WINDOW_BYTES + 8 + ACTIVITY_BYTES + CALLER_ENDPOINTS_MAX * ENDPOINT_BYTES;
 /// Bytes of an address's session.
 pub const ADDRESS_SESSION_BYTES: usize = ACTIVITY_BYTES + ADDRESS_ENDPOINTS_MAX * ENDPOINT_BYTES;
 
@@ -36,9 +36,6 @@ impl CallerSession {
             bytes.extend(call.endpoint.0.to_le_bytes());
             bytes.extend([call.gap as u8, call.outcome as u8]);
         }
-        for gathered in self.order {
-            bytes.extend(gathered.to_le_bytes());
-        }
         bytes.extend(self.last_ms.to_le_bytes());
         write_activity(&self.activity, CALLER_ENDPOINTS_MAX, &mut bytes);
         bytes
@@ -64,10 +61,9 @@ impl CallerSession {
             return None;
         }
         calls.truncate(calls_kept);
-        let order = [reader.finite()?, reader.finite()?];
         let last_ms = reader.i64()?;
         let activity = read_activity(&mut reader, CALLER_ENDPOINTS_MAX)?;
-        Some(Self { window: CallWindow::from_parts(calls, visited, count), order, activity, last_ms })
+        Some(Self { window: CallWindow::from_parts(calls, visited, count), activity, last_ms })
     }
 }
 

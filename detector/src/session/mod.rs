@@ -13,7 +13,7 @@ pub use caller::{ADDRESS_ENDPOINTS_MAX, AddressSession, CALLER_ENDPOINTS_MAX, Ca
 pub use decay::{DecayedCount, Fading, Horizon};
 pub use distinct::DistinctCount;
 pub use encoding::{ADDRESS_SESSION_BYTES, CALLER_SESSION_BYTES};
-pub use store::{MemorySessions, SessionStore};
+pub use store::{CallStep, MemorySessions, SessionStore};
 pub use window::{Call, CallGap, CallOutcome, CallSymbol, CallWindow, VisitedEndpoints, WINDOW_CALLS_MAX};
 
 #[cfg(test)]

@@ -4,13 +4,22 @@ use std::collections::HashMap;
 
 use super::caller::{AddressSession, CallerSession};
 
+/// What a session is changed for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CallStep {
+    /// A call begins: who has no session gets one, if there is room.
+    Begin,
+    /// A call is answered: who has no session gets none by it.
+    Answer,
+}
+
 /// Keeps sessions by the keyed hash of the caller, or of the address.
 ///
 /// `change` may be called more than once, each time with the session as it is at that moment: where several workers write,
-/// the last one's result is not lost but built upon. A session that cannot be kept is changed all the same, from its beginning.
+/// the last one's result is not lost but built upon. A session that is not kept is changed all the same, from its beginning.
 pub trait SessionStore {
-    fn change_caller(&mut self, caller: u64, at_ms: Option<i64>, change: &mut dyn FnMut(&mut CallerSession));
-    fn change_address(&mut self, address: u64, at_ms: Option<i64>, change: &mut dyn FnMut(&mut AddressSession));
+    fn change_caller(&mut self, caller: u64, step: CallStep, change: &mut dyn FnMut(&mut CallerSession));
+    fn change_address(&mut self, address: u64, step: CallStep, change: &mut dyn FnMut(&mut AddressSession));
 }
 
 /// Sessions in memory; beyond a limit the ones that were silent longest are forgotten.
@@ -31,31 +40,31 @@ impl MemorySessions {
     pub fn caller(&self, caller: u64) -> Option<&CallerSession> {
         self.callers.get(&caller).map(|(_, session)| session)
     }
-
-    pub fn address(&self, address: u64) -> Option<&AddressSession> {
-        self.addresses.get(&address).map(|(_, session)| session)
-    }
 }
 
 impl SessionStore for MemorySessions {
-    fn change_caller(&mut self, caller: u64, _: Option<i64>, change: &mut dyn FnMut(&mut CallerSession)) {
+    fn change_caller(&mut self, caller: u64, step: CallStep, change: &mut dyn FnMut(&mut CallerSession)) {
         self.changes += 1;
-        change_in(&mut self.callers, caller, self.changes, self.sessions_max, change);
+        change_in(&mut self.callers, caller, step, self.changes, self.sessions_max, change);
     }
 
-    fn change_address(&mut self, address: u64, _: Option<i64>, change: &mut dyn FnMut(&mut AddressSession)) {
+    fn change_address(&mut self, address: u64, step: CallStep, change: &mut dyn FnMut(&mut AddressSession)) {
         self.changes += 1;
-        change_in(&mut self.addresses, address, self.changes, self.sessions_max, change);
+        change_in(&mut self.addresses, address, step, self.changes, self.sessions_max, change);
     }
 }
 
 fn change_in<S: Default>(
     sessions: &mut HashMap<u64, (i64, S)>,
     key: u64,
+    step: CallStep,
     now: i64,
     sessions_max: usize,
     change: &mut dyn FnMut(&mut S),
 ) {
+    if step == CallStep::Answer && !sessions.contains_key(&key) {
+        return change(&mut S::default());
+    }
     if sessions.len() >= sessions_max && !sessions.contains_key(&key) {
         let mut times: Vec<i64> = sessions.values().map(|(changed, _)| *changed).collect();
         let middle = times.len() / 2;

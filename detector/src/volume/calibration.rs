@@ -16,10 +16,6 @@ pub enum VolumeSubject {
     Address,
 }
 
-impl VolumeSubject {
-    pub const ALL: [VolumeSubject; 2] = [VolumeSubject::Caller, VolumeSubject::Address];
-}
-
 /// What is usual of one measure at one endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct VolumeThreshold {

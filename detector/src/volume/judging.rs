@@ -3,7 +3,7 @@
 use crate::exchange::Phase;
 use crate::hashing::stable_hash;
 use crate::session::{Activity, CallSymbol, Horizon, Measure};
-use crate::verdict::{Finding, FindingKind};
+use crate::verdict::{Finding, FindingKind, higher};
 
 use super::{VolumeCalibration, VolumeSubject};
 
@@ -26,10 +26,7 @@ pub struct VolumeJudgement {
 
 impl VolumeJudgement {
     pub fn merge(&mut self, other: VolumeJudgement) {
-        self.score = match (self.score, other.score) {
-            (Some(one), Some(other)) => Some(one.max(other)),
-            (one, other) => one.or(other),
-        };
+        self.score = higher(self.score, other.score);
         self.findings.extend(other.findings);
     }
 }

@@ -1,11 +1,9 @@
 //! A bundle that passed every check, ready to judge.
 
 use apiward_detector::bundle::{Admission, Bundle, BundleError, bundle_id, open};
-use apiward_detector::calls::{BegunCall, CallContext, CallFindings};
 use apiward_detector::detector::{Detector, Judgement};
-use apiward_detector::observation::{Observation, ResponseMeasures};
+use apiward_detector::observation::Observation;
 use apiward_detector::payload::PayloadScorer;
-use apiward_detector::session::SessionStore;
 use apiward_detector::telemetry::ActiveBundle;
 use apiward_detector::verdict::Verdict;
 use apiward_detector::work::WorkBudget;
@@ -69,24 +67,9 @@ impl ActiveModel {
         self.detector.judge(observation, previous, budget)
     }
 
-    /// See [`Detector::begin_call`].
-    pub fn begin_call(
-        &self,
-        observation: &Observation,
-        context: CallContext,
-        sessions: &mut dyn SessionStore,
-    ) -> Option<BegunCall> {
-        self.detector.begin_call(observation, context, sessions)
-    }
-
-    /// See [`Detector::answer_call`].
-    pub fn answer_call(
-        &self,
-        call: &BegunCall,
-        response: &ResponseMeasures,
-        sessions: &mut dyn SessionStore,
-    ) -> CallFindings {
-        self.detector.answer_call(call, response, sessions)
+    /// The engine itself, for what needs more than the model.
+    pub fn detector(&self) -> &Detector {
+        &self.detector
     }
 
     /// The payload network, where the bundle has one.

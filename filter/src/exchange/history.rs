@@ -20,13 +20,14 @@ pub fn follow(
     verdict: &mut Verdict,
 ) {
     let mut sessions = SharedSessions { host, metrics: shared.metrics(), limits: &shared.policy().sessions };
+    let detector = model.detector();
     if call.is_none() {
-        *call = model.begin_call(observation, context, &mut sessions);
+        *call = detector.begin_call(observation, context, &mut sessions);
         if let Some(begun) = call {
             verdict.include(std::mem::take(&mut begun.findings));
         }
     }
     if let Some((begun, response)) = call.as_ref().zip(observation.response) {
-        verdict.include(model.answer_call(begun, &response, &mut sessions));
+        verdict.include(detector.answer_call(begun, &response, &mut sessions));
     }
 }

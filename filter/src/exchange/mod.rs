@@ -316,7 +316,7 @@ impl ExchangeFlow {
             }
             let (observation, budget) = progress.observer.parts();
             let mut judgement = model.judge(observation, progress.verdict.as_ref(), budget);
-            let context = CallContext { caller: progress.caller, at_ms: at_ms(progress.started_ns), weight: 1.0 };
+            let context = CallContext { caller: progress.caller, at_ms: at_ms(progress.started_ns) };
             let verdict = &mut judgement.verdict;
             history::follow(host, &self.shared, model, context, &mut progress.call, observation, verdict);
             let took_us = host.now_ns().saturating_sub(began_ns) / 1000;

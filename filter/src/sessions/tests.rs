@@ -1,6 +1,8 @@
 use std::rc::Rc;
 
-use apiward_detector::session::{CallMade, CallSymbol, CallerSession, Horizon, Measure, SessionStore};
+use apiward_detector::session::{
+    CallAnswered, CallMade, CallStep, CallSymbol, CallerSession, Horizon, Measure, SessionStore,
+};
 use proptest::prelude::*;
 
 use super::shard::{Placed, SHARD_SESSIONS_MAX, Shard, StoredSession};
@@ -15,7 +17,7 @@ fn limits(callers_max: usize) -> SessionLimits {
 fn call(host: &FakeHost, metrics: &Metrics, limits: &SessionLimits, caller: u64) -> f32 {
     let mut calls = 0.0;
     let at_ms = host.now_ms.get() as i64;
-    SharedSessions { host, metrics, limits }.change_caller(caller, Some(at_ms), &mut |session| {
+    SharedSessions { host, metrics, limits }.change_caller(caller, CallStep::Begin, &mut |session| {
         session.append(CallSymbol(1), Some(at_ms));
         session.count(&CallMade {
             at_ms,
@@ -50,14 +52,18 @@ fn another_workers_write_in_between_is_built_upon() {
     let (metrics, limits) = (Metrics::define(&one), limits(64));
     let mut attempts = 0;
     let mut seen = 0;
-    SharedSessions { host: &one, metrics: &metrics, limits: &limits }.change_caller(5, None, &mut |session| {
-        attempts += 1;
-        if attempts == 1 {
-            call(&two, &Metrics::define(&two), &limits, 5);
-        }
-        session.append(CallSymbol(2), None);
-        seen = session.window.count();
-    });
+    SharedSessions { host: &one, metrics: &metrics, limits: &limits }.change_caller(
+        5,
+        CallStep::Begin,
+        &mut |session| {
+            attempts += 1;
+            if attempts == 1 {
+                call(&two, &Metrics::define(&two), &limits, 5);
+            }
+            session.append(CallSymbol(2), None);
+            seen = session.window.count();
+        },
+    );
     assert_eq!((attempts, seen), (2, 2));
     assert_eq!(one.metric("apiward_session_conflicts_total"), 1);
     assert_eq!(one.metric("apiward_session_updates_total.result.lost"), 0);
@@ -98,6 +104,29 @@ fn a_full_shard_takes_a_newcomer_on_its_second_request() {
     assert_eq!(shard.get::<CallerSession>(0), None, "the one that was silent longest made room");
     let bytes = shard.encode(CallerSession::BYTES);
     assert_eq!(Shard::decode(&bytes, CallerSession::BYTES), shard);
+}
+
+#[test]
+fn an_answer_is_no_second_request() {
+    let map: Rc<SharedMap> = Rc::default();
+    let host = FakeHost::worker(&map, 1);
+    let (metrics, limits) = (Metrics::define(&host), limits(8));
+    for resident in 0..SHARD_SESSIONS_MAX as u64 {
+        host.pass(1);
+        call(&host, &metrics, &limits, resident << 32);
+    }
+    for invented in 100..200 {
+        host.pass(1);
+        call(&host, &metrics, &limits, invented << 32);
+        let mut sessions = SharedSessions { host: &host, metrics: &metrics, limits: &limits };
+        sessions.change_caller(invented << 32, CallStep::Answer, &mut |session| {
+            session.answer(CallSymbol(1), &CallAnswered::default());
+        });
+    }
+    for resident in 0..SHARD_SESSIONS_MAX as u64 {
+        assert_eq!(call(&host, &metrics, &limits, resident << 32).round(), 2.0, "{resident} was driven out");
+    }
+    assert_eq!(host.metric("apiward_session_updates_total.result.replaced"), 0);
 }
 
 #[test]

@@ -12,6 +12,8 @@ use apiward_e2e::harness::{Envoy, SCOPE, Secrets, apiward};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 use tokio::process::Command;
 use uuid::Uuid;
 
@@ -99,6 +101,23 @@ pub async fn captures_of(
 /// # Errors
 /// When the program fails; what it wrote is shown.
 pub async fn learn(captures: &[CapturedExchange], secrets: &Secrets, seed: u64) -> anyhow::Result<Learned> {
+    learn_lines(captures, line_of, secrets, seed).await
+}
+
+/// The same with callers and times.
+///
+/// # Errors
+/// When the program fails; what it wrote is shown.
+pub async fn learn_over_time(captures: &[CapturedExchange], secrets: &Secrets, seed: u64) -> anyhow::Result<Learned> {
+    learn_lines(captures, timed_line_of, secrets, seed).await
+}
+
+async fn learn_lines(
+    captures: &[CapturedExchange],
+    line_of: impl Fn(&CapturedExchange) -> Value,
+    secrets: &Secrets,
+    seed: u64,
+) -> anyhow::Result<Learned> {
     let folder = tempfile::tempdir()?;
     let (traffic, output) = (folder.path().join("traffic.jsonl"), folder.path().join("bundle"));
     let (key, hash_key) = (folder.path().join("signing.key"), folder.path().join("hash.key"));
@@ -145,6 +164,17 @@ fn line_of(captured: &CapturedExchange) -> Value {
         "response_bytes": response.and_then(|response| response.bytes),
         "duration_us": response.and_then(|response| response.duration_us),
     })
+}
+
+fn timed_line_of(captured: &CapturedExchange) -> Value {
+    let exchange = &captured.exchange;
+    let at =
+        exchange.at_ms.and_then(|at_ms| OffsetDateTime::from_unix_timestamp_nanos(i128::from(at_ms) * 1_000_000).ok());
+    let mut line = line_of(captured);
+    line["ts"] = json!(at.and_then(|at| at.format(&Rfc3339).ok()));
+    line["caller"] = json!(exchange.caller.identity);
+    line["address"] = json!(exchange.caller.address);
+    line
 }
 
 fn header_lists(headers: &[(String, String)]) -> BTreeMap<&str, Vec<&str>> {

@@ -10,7 +10,7 @@ mod verdict;
 
 pub use echo_service::EchoService;
 pub use hostile_trainer::HostileTrainer;
-pub use learning::{Learned, capture, captures_of, learn};
+pub use learning::{Learned, capture, captures_of, learn, learn_over_time};
 pub use notes::{Client, NoteRequest, Reply, honest_requests};
 pub use verdict::{VERDICT_HEADER, assert_judged_on_all_workers, serial_of, until_in_use, until_judged_on_all_workers};
 

@@ -135,8 +135,6 @@ fn name_of(kind: FindingKind) -> &'static str {
         FindingKind::UnknownOperation => "unknown operation",
         FindingKind::CallerKind => "caller of another kind",
         FindingKind::Payload => "value like an attack",
-        FindingKind::CallOrder => "order of calls",
-        FindingKind::MissingStep => "missing step",
         FindingKind::CallRate => "rate of calls",
         FindingKind::FailureRate => "rate of refused calls",
         FindingKind::ResponseVolume => "bytes received",

@@ -32,8 +32,12 @@ const TAIL_BEGINS: f64 = 0.9;
 const MARGINS: std::ops::RangeInclusive<f32> = 0.405..=1.099;
 /// Scale of the tail where too few were seen to tell it.
 const SCALE_UNKNOWN: f32 = 0.35;
-/// Subjects from which on the very busiest one is not relied on: it may be the attacker.
+/// Subjects from which on the very busiest one is never relied on: it may be the attacker.
 const ROBUST_SUBJECTS_MIN: usize = 50;
+/// Share of the subjects that may stand apart from all others, and by how much in ln(1 + count), a factor of three: jobs, crawlers
+/// and attackers, by which nobody else is measured.
+const APART_SHARE_MAX: f64 = 0.02;
+const APART: f32 = 1.099;
 /// Share of the subjects that must be near or over the parent's alarm before it may rise: a release changes what many do.
 const RISE_SHARE_MIN: f64 = 0.02;
 const RISE_SUBJECTS_MIN: usize = 3;
@@ -126,13 +130,25 @@ fn thresholds(
 
 /// `highest`: ln(1 + count) of each subject at its busiest, ascending.
 fn own_alarm(count: &Count, highest: &[f32], rate: f32, pooled_scale: Option<f32>) -> f32 {
-    let aside = usize::from(highest.len() >= ROBUST_SUBJECTS_MIN);
-    let busiest = highest.iter().rev().nth(aside).copied().unwrap_or(0.0);
+    let busiest = highest.iter().rev().nth(set_aside(highest)).copied().unwrap_or(0.0);
     let scale = tail_scale(highest).or(pooled_scale).unwrap_or(SCALE_UNKNOWN);
     // Among so many subjects the busiest stands for a rate of one in so many; the tail leads from there to the accepted rate.
     let folds = (1.0 / (rate * highest.len() as f32)).max(1.0).ln();
     let margin = (scale * folds).clamp(*MARGINS.start(), *MARGINS.end());
     (busiest + margin).max(VolumeCalibration::floor(count.measure))
+}
+
+/// How many of the busiest are not relied on.
+fn set_aside(highest: &[f32]) -> usize {
+    if highest.len() < ROBUST_SUBJECTS_MIN {
+        return 0;
+    }
+    let may_stand_apart = ((highest.len() as f64 * APART_SHARE_MAX).ceil() as usize).max(1);
+    let stand_apart = |count: &usize| {
+        let next = highest.len() - 1 - count;
+        highest[next + 1] - highest[next] >= APART
+    };
+    (1..=may_stand_apart).rev().find(stand_apart).unwrap_or(1)
 }
 
 /// Mean excess over the tail's beginning; `None` for too few.
@@ -174,3 +190,6 @@ fn quantile(sorted: &[f32], share: f64) -> f32 {
     let place = ((sorted.len().saturating_sub(1)) as f64 * share).round() as usize;
     sorted.get(place).copied().unwrap_or(0.0)
 }
+
+#[cfg(test)]
+mod tests;

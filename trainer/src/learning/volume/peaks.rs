@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use apiward_detector::calls::CallSite;
 use apiward_detector::route::RouteTable;
 use apiward_detector::session::{
-    Activity, CallAnswered, CallMade, CallOutcome, CallSymbol, Horizon, Measure, MemorySessions, SessionStore,
+    Activity, CallAnswered, CallMade, CallOutcome, CallStep, CallSymbol, Horizon, Measure, MemorySessions, SessionStore,
 };
 use apiward_detector::telemetry::ExchangeRecord;
 use apiward_detector::volume::{VolumeCalibration, VolumeSubject, VolumeThreshold};
@@ -137,7 +137,7 @@ pub fn replay(
             bytes: response.bytes.unwrap_or(0),
             weight,
         });
-        sessions.change_caller(named, Some(at_ms), &mut |session| {
+        sessions.change_caller(named, CallStep::Begin, &mut |session| {
             session.count(&made(record.caller.network));
             if let Some(answer) = &answer {
                 session.activity.answer(answer);
@@ -145,7 +145,7 @@ pub fn replay(
             after(record, VolumeSubject::Caller, named, &session.activity, site.endpoint);
         });
         if let Some(address) = record.caller.address {
-            sessions.change_address(address, Some(at_ms), &mut |session| {
+            sessions.change_address(address, CallStep::Begin, &mut |session| {
                 session.count(&made(record.caller.identity));
                 if let Some(answer) = &answer {
                     session.answer(answer);
