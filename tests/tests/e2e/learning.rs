@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use apiward_detector::bundle::{Bundle, open, seal};
@@ -14,6 +15,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
+use time::macros::datetime;
 use tokio::process::Command;
 use uuid::Uuid;
 
@@ -21,6 +23,10 @@ use super::{Client, HostileTrainer, NoteRequest, until};
 
 /// Wide enough that what was never seen alarms after the few exchanges of a test.
 const FALSE_ALARM_BUDGET: &str = "0.05";
+
+/// When simulated traffic begins, and how often an exchange comes.
+const FIRST_AT: OffsetDateTime = datetime!(2026-01-05 08:00 UTC);
+const EXCHANGE_EVERY: Duration = Duration::from_secs(24);
 
 /// A learned model.
 #[derive(Debug, Clone)]
@@ -101,10 +107,10 @@ pub async fn captures_of(
 /// # Errors
 /// When the program fails; what it wrote is shown.
 pub async fn learn(captures: &[CapturedExchange], secrets: &Secrets, seed: u64) -> anyhow::Result<Learned> {
-    learn_lines(captures, line_of, secrets, seed).await
+    learn_lines(captures, |_, captured| line_of(captured), secrets, seed).await
 }
 
-/// The same with callers and times.
+/// The same with callers, and with times as if the exchanges had come over hours: what an hour brings, seconds do not tell.
 ///
 /// # Errors
 /// When the program fails; what it wrote is shown.
@@ -114,7 +120,7 @@ pub async fn learn_over_time(captures: &[CapturedExchange], secrets: &Secrets, s
 
 async fn learn_lines(
     captures: &[CapturedExchange],
-    line_of: impl Fn(&CapturedExchange) -> Value,
+    line_of: impl Fn(usize, &CapturedExchange) -> Value,
     secrets: &Secrets,
     seed: u64,
 ) -> anyhow::Result<Learned> {
@@ -123,7 +129,8 @@ async fn learn_lines(
     let (key, hash_key) = (folder.path().join("signing.key"), folder.path().join("hash.key"));
     let mut ordered: Vec<_> = captures.iter().collect();
     ordered.sort_by_key(|captured| (captured.exchange.at_ms, captured.request_id.clone()));
-    let lines: Vec<String> = ordered.into_iter().map(|captured| line_of(captured).to_string() + "\n").collect();
+    let lines = ordered.into_iter().enumerate();
+    let lines: Vec<String> = lines.map(|(number, captured)| line_of(number, captured).to_string() + "\n").collect();
     std::fs::write(&traffic, lines.concat())?;
     write_secret(&key, &secrets.signing.reveal())?;
     write_secret(&hash_key, &secrets.hash_key)?;
@@ -166,14 +173,13 @@ fn line_of(captured: &CapturedExchange) -> Value {
     })
 }
 
-fn timed_line_of(captured: &CapturedExchange) -> Value {
-    let exchange = &captured.exchange;
-    let at =
-        exchange.at_ms.and_then(|at_ms| OffsetDateTime::from_unix_timestamp_nanos(i128::from(at_ms) * 1_000_000).ok());
+fn timed_line_of(number: usize, captured: &CapturedExchange) -> Value {
+    let caller = &captured.exchange.caller;
+    let at = FIRST_AT + EXCHANGE_EVERY * number as u32;
     let mut line = line_of(captured);
-    line["ts"] = json!(at.and_then(|at| at.format(&Rfc3339).ok()));
-    line["caller"] = json!(exchange.caller.identity);
-    line["address"] = json!(exchange.caller.address);
+    line["ts"] = json!(at.format(&Rfc3339).ok());
+    line["caller"] = json!(caller.identity);
+    line["address"] = json!(caller.address);
     line
 }
 

@@ -13,7 +13,7 @@ use std::collections::{HashMap, HashSet};
 
 use apiward_detector::limits::VOLUME_THRESHOLDS_MAX;
 use apiward_detector::route::RouteTable;
-use apiward_detector::session::Measure;
+use apiward_detector::session::{Horizon, Measure};
 use apiward_detector::telemetry::ExchangeRecord;
 use apiward_detector::volume::{VolumeCalibration, VolumeThreshold};
 use serde::Serialize;
@@ -82,7 +82,7 @@ pub fn learn_volume(
     };
     let peaks = Peaks::of(routes, &calibration, &history);
     let bound = settings.threshold_step_max.and(parent);
-    calibration.thresholds = thresholds(&peaks, &calibration, bound);
+    calibration.thresholds = thresholds(&peaks, &calibration, span_ms(&history), bound);
     calibration.busy = busy::busy_subjects(routes, &calibration, &history, &peaks, parent, settings);
     let figures = VolumeFigures {
         callers: peaks.callers(),
@@ -98,15 +98,18 @@ pub fn learn_volume(
 fn thresholds(
     peaks: &Peaks,
     calibration: &VolumeCalibration,
+    span_ms: i64,
     parent: Option<&VolumeCalibration>,
 ) -> Vec<VolumeThreshold> {
     let scales = scales(peaks);
+    let more = |horizon| more_in_the_long_run(span_ms, horizon);
     let of_parent = parent.into_iter().flat_map(|parent| &parent.thresholds);
     let known: HashMap<Count, f32> = of_parent.map(|known| (Count::of(known), known.alarm)).collect();
     let mut thresholds: Vec<VolumeThreshold> = peaks
         .counts()
         .map(|(count, highest)| {
-            let own = own_alarm(count, highest, calibration.rate, scales.get(&count.measure).copied());
+            let own =
+                own_alarm(count, highest, calibration.rate, scales.get(&count.measure).copied()) + more(count.horizon);
             let alarm = known.get(count).map_or(own, |before| near(own, *before, highest));
             let usual = quantile(highest, 0.5);
             VolumeThreshold {
@@ -126,6 +129,20 @@ fn thresholds(
     thresholds.sort_by_key(|known| (known.subject, known.measure, known.horizon, known.endpoint));
     thresholds.truncate(VOLUME_THRESHOLDS_MAX);
     thresholds
+}
+
+/// From the first to the last of the records, which are in order of time.
+fn span_ms(history: &[&ExchangeRecord]) -> i64 {
+    let first_and_last = history.first().zip(history.last());
+    let times = first_and_last.and_then(|(first, last)| first.at_ms.zip(last.at_ms));
+    times.map_or(0, |(first, last)| last.saturating_sub(first))
+}
+
+/// How much higher a count gets, in ln, when what the records show goes on: a decayed count nears its height only over a few
+/// half-lives, and records of ten minutes do not tell what an hour brings.
+fn more_in_the_long_run(span_ms: i64, horizon: Horizon) -> f32 {
+    let span = span_ms.max(1_000) as f32;
+    -(1.0 - (-span / horizon.half_life_ms()).exp2()).ln()
 }
 
 /// `highest`: ln(1 + count) of each subject at its busiest, ascending.

@@ -2,7 +2,7 @@ use apiward_detector::exchange::{Caller, Exchange, Request, Response};
 use apiward_detector::hashing::KeyedHasher;
 use apiward_detector::observation::Observer;
 use apiward_detector::route::{Endpoint, HostRoutes, MethodRoute, RouteNode, endpoint_id};
-use apiward_detector::session::{CallSymbol, Horizon};
+use apiward_detector::session::CallSymbol;
 use apiward_detector::telemetry::CallerRecord;
 use apiward_detector::volume::VolumeSubject;
 
@@ -113,6 +113,15 @@ fn an_alarm_rises_with_what_many_do_and_falls_slowly() {
     let (fallen, _) = learn(ordinary(80, 2), Some(&busy));
     let (before, after) = (calls_allowed(&busy, 1), calls_allowed(&fallen, 1));
     assert!(after > before * 0.4 && after < before * 0.6, "{before} to {after}");
+}
+
+#[test]
+fn a_few_seconds_of_records_do_not_tell_what_an_hour_brings() {
+    let short: Vec<ExchangeRecord> =
+        (0..30_i64).flat_map(|number| (1..=80).map(move |network| call(HOUR_MS + number * 1000, network))).collect();
+    let (calibration, _) = learn(short, None);
+    // Half a minute at one call a second: an hour of it is 3,600, of which the decayed count keeps some 2,500.
+    assert!(calls_allowed(&calibration, 1) > 2_500.0);
 }
 
 #[test]
