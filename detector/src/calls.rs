@@ -18,6 +18,8 @@ pub struct CallContext {
     pub caller: CallerRecord,
     /// Milliseconds since the Unix epoch; without it nothing is counted.
     pub at_ms: Option<i64>,
+    /// How many exchanges it stands for, 1 or more.
+    pub weight: f32,
 }
 
 /// A call on its way, to be answered.
@@ -62,11 +64,31 @@ pub struct CallFindings {
     /// 0..1; `None` where there is nothing to judge by.
     pub volume: Option<f32>,
     pub findings: Vec<Finding>,
+    /// Whose sessions alarmed.
+    pub alarmed: Vec<AlarmedSubject>,
+}
+
+/// A caller or address whose session alarmed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AlarmedSubject {
+    pub subject: VolumeSubject,
+    /// Keyed hash.
+    pub hash: u64,
+    /// Of its strongest alarm, 0..1.
+    pub score: f32,
+    /// Of its strongest alarm.
+    pub reason: String,
 }
 
 impl CallFindings {
-    fn of_volume(judgement: VolumeJudgement) -> Self {
-        Self { volume: judgement.score, findings: judgement.findings }
+    fn add(&mut self, subject: VolumeSubject, hash: u64, judgement: VolumeJudgement) {
+        self.volume = higher(self.volume, judgement.score);
+        let alarms = judgement.findings.iter().filter(|finding| finding.alarm);
+        if let Some(strongest) = alarms.max_by(|one, other| one.score.total_cmp(&other.score)) {
+            let reason = strongest.reason.clone();
+            self.alarmed.push(AlarmedSubject { subject, hash, score: strongest.score, reason });
+        }
+        self.findings.extend(judgement.findings);
     }
 }
 
@@ -119,36 +141,32 @@ impl Detector {
         response: &ResponseMeasures,
         sessions: &mut dyn SessionStore,
     ) -> CallFindings {
-        let answer = CallAnswered {
-            outcome: CallOutcome::of_status(response.status),
-            bytes: response.bytes.unwrap_or(0),
-            weight: 1.0,
-        };
-        let CallerRecord { address, .. } = call.context.caller;
-        let at_ms = call.context.at_ms;
+        let CallContext { caller: CallerRecord { address, .. }, at_ms, weight } = call.context;
+        let outcome = CallOutcome::of_status(response.status);
+        let answer = CallAnswered { outcome, bytes: response.bytes.unwrap_or(0), weight };
         let volume = &self.bundle().volume;
-        let mut judged = VolumeJudgement::default();
+        let mut judged = CallFindings::default();
         if let Some(caller) = call.context.caller.named_by() {
+            let subject = VolumeSubject::Caller;
             let mut of_caller = VolumeJudgement::default();
             sessions.change_caller(caller, CallStep::Answer, &mut |session| {
                 session.answer(call.endpoint, &answer);
-                let state =
-                    VolumeSubjectState { subject: VolumeSubject::Caller, hash: caller, activity: &session.activity };
+                let state = VolumeSubjectState { subject, hash: caller, activity: &session.activity };
                 of_caller = volume.judge(state, call.endpoint, &call.label, Phase::Response);
             });
-            judged.merge(of_caller);
+            judged.add(subject, caller, of_caller);
         }
         if let Some(address) = address {
+            let subject = VolumeSubject::Address;
             let mut of_address = VolumeJudgement::default();
             sessions.change_address(address, CallStep::Answer, &mut |session| {
                 session.answer(&answer);
-                let state =
-                    VolumeSubjectState { subject: VolumeSubject::Address, hash: address, activity: &session.activity };
+                let state = VolumeSubjectState { subject, hash: address, activity: &session.activity };
                 of_address = volume.judge(state, call.endpoint, &call.label, Phase::Response);
             });
-            judged.merge(of_address);
+            judged.add(subject, address, of_address);
         }
-        CallFindings::of_volume(if at_ms.is_some() { judged } else { VolumeJudgement::default() })
+        if at_ms.is_some() { judged } else { CallFindings::default() }
     }
 
     /// Counts the call in the sessions of its caller and its address.
@@ -159,40 +177,34 @@ impl Detector {
         phase: Phase,
         sessions: &mut dyn SessionStore,
     ) -> CallFindings {
-        let CallContext { caller, at_ms } = call.context;
+        let CallContext { caller, at_ms, weight } = call.context;
         let volume = &self.bundle().volume;
-        let made = |at_ms: i64, other: Option<u64>| CallMade {
-            at_ms,
-            endpoint: call.endpoint,
-            object,
-            other,
-            login: call.login,
-            weight: 1.0,
-        };
-        let mut judged = VolumeJudgement::default();
+        let (endpoint, login) = (call.endpoint, call.login);
+        let made = |at_ms: i64, other: Option<u64>| CallMade { at_ms, endpoint, object, other, login, weight };
+        let mut judged = CallFindings::default();
         if let Some(named) = caller.named_by() {
+            let subject = VolumeSubject::Caller;
             let mut of_caller = VolumeJudgement::default();
             sessions.change_caller(named, CallStep::Begin, &mut |session| {
                 session.awake(at_ms);
-                session.append(call.endpoint, at_ms);
+                session.append(endpoint, at_ms);
                 let Some(at_ms) = at_ms else { return };
                 session.count(&made(at_ms, caller.network));
-                let state =
-                    VolumeSubjectState { subject: VolumeSubject::Caller, hash: named, activity: &session.activity };
-                of_caller = volume.judge(state, call.endpoint, &call.label, phase);
+                let state = VolumeSubjectState { subject, hash: named, activity: &session.activity };
+                of_caller = volume.judge(state, endpoint, &call.label, phase);
             });
-            judged.merge(of_caller);
+            judged.add(subject, named, of_caller);
         }
         if let Some((address, at_ms)) = caller.address.zip(at_ms) {
+            let subject = VolumeSubject::Address;
             let mut of_address = VolumeJudgement::default();
             sessions.change_address(address, CallStep::Begin, &mut |session| {
                 session.count(&made(at_ms, caller.identity));
-                let state =
-                    VolumeSubjectState { subject: VolumeSubject::Address, hash: address, activity: &session.activity };
-                of_address = volume.judge(state, call.endpoint, &call.label, phase);
+                let state = VolumeSubjectState { subject, hash: address, activity: &session.activity };
+                of_address = volume.judge(state, endpoint, &call.label, phase);
             });
-            judged.merge(of_address);
+            judged.add(subject, address, of_address);
         }
-        CallFindings::of_volume(judged)
+        judged
     }
 }

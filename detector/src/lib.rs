@@ -26,4 +26,5 @@ pub mod session;
 pub mod telemetry;
 pub mod verdict;
 pub mod volume;
+pub mod watchlist;
 pub mod work;

@@ -121,6 +121,12 @@ pub const VOLUME_THRESHOLDS_MAX: usize = 100_000;
 pub const BUSY_SUBJECTS_MAX: usize = 4096;
 /// Endpoints that take logins, in a bundle.
 pub const LOGIN_FIELDS_MAX: usize = 1024;
+/// Bytes of a watchlist file.
+pub const WATCHLIST_BYTES_MAX: usize = 2 * 1024 * 1024;
+/// Entries of a watchlist.
+pub const WATCH_ENTRIES_MAX: usize = 8192;
+/// Bytes of the reason of a watchlist entry.
+pub const WATCH_REASON_BYTES_MAX: usize = 200;
 /// Findings kept for one exchange.
 pub const FINDINGS_MAX: usize = 16;
 

@@ -71,10 +71,12 @@ pub enum FindingKind {
     LoginIdentifiers,
     /// More different objects asked for than usual.
     ObjectCount,
+    /// A caller or address that the trainer put on the watchlist.
+    Watchlist,
 }
 
 impl FindingKind {
-    pub const ALL: [FindingKind; 27] = [
+    pub const ALL: [FindingKind; 28] = [
         FindingKind::UnknownHost,
         FindingKind::UnknownEndpoint,
         FindingKind::UnknownMethod,
@@ -102,6 +104,7 @@ impl FindingKind {
         FindingKind::CallersAndAddresses,
         FindingKind::LoginIdentifiers,
         FindingKind::ObjectCount,
+        FindingKind::Watchlist,
     ];
 
     /// The detector that reports this kind.
@@ -119,7 +122,8 @@ impl FindingKind {
             | FindingKind::ResponseVolume
             | FindingKind::CallersAndAddresses
             | FindingKind::LoginIdentifiers
-            | FindingKind::ObjectCount => DetectorKind::Volume,
+            | FindingKind::ObjectCount
+            | FindingKind::Watchlist => DetectorKind::Volume,
             _ => DetectorKind::Profile,
         }
     }

@@ -11,6 +11,7 @@
 pub mod bundle;
 pub mod caller;
 pub mod config;
+pub mod distribution;
 pub mod exchange;
 #[cfg(test)]
 mod fixture;
@@ -21,4 +22,5 @@ pub mod metrics;
 mod proxy;
 pub mod sessions;
 pub mod telemetry;
+pub mod watchlist;
 pub mod worker;

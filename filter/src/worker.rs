@@ -3,28 +3,32 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use apiward_detector::limits as engine_limits;
 use apiward_detector::telemetry::{ActiveBundle, BundleRefusal, CapturedExchange, ExchangeRecord};
 
-use crate::bundle::{ActiveModel, BundlePoller, Candidate, Origin, Refusal};
-use crate::config::{ConfigurationError, FilterPolicy, compile};
+use crate::bundle::{ActiveModel, Refusal};
+use crate::config::{ConfigurationError, FilterPolicy, WatchlistAction, compile};
+use crate::distribution::{Candidate, DocumentPoller, Feed, Origin, PollMetrics};
 use crate::exchange::ExchangeFlow;
 use crate::host::{CallToken, Host, LogLevel, header_text};
 use crate::limits;
 use crate::metrics::{Metric, Metrics};
 use crate::telemetry::{TelemetryBuffer, TelemetrySender};
+use crate::watchlist::CurrentWatchlist;
 
 /// What the exchanges of a worker share with it.
 pub struct Shared {
     policy: FilterPolicy,
     metrics: Metrics,
     model: RefCell<Option<Rc<ActiveModel>>>,
+    watchlist: CurrentWatchlist,
     telemetry: RefCell<TelemetryBuffer>,
 }
 
 impl Shared {
     pub fn new(policy: FilterPolicy, metrics: Metrics, seed: u64) -> Self {
         let telemetry = RefCell::new(TelemetryBuffer::new(policy.telemetry.clone(), seed));
-        Self { policy, metrics, model: RefCell::new(None), telemetry }
+        Self { policy, metrics, model: RefCell::new(None), watchlist: CurrentWatchlist::default(), telemetry }
     }
 
     pub fn policy(&self) -> &FilterPolicy {
@@ -38,6 +42,10 @@ impl Shared {
     /// The model in use.
     pub fn model(&self) -> Option<Rc<ActiveModel>> {
         self.model.try_borrow().ok()?.clone()
+    }
+
+    pub fn watchlist(&self) -> &CurrentWatchlist {
+        &self.watchlist
     }
 
     pub fn swap_in(&self, model: ActiveModel) {
@@ -67,7 +75,9 @@ impl Shared {
 pub struct Worker {
     configuration: Vec<u8>,
     shared: Rc<Shared>,
-    poller: BundlePoller,
+    bundles: DocumentPoller,
+    /// `None` where the watchlist is turned off.
+    watchlists: Option<DocumentPoller>,
     sender: TelemetrySender,
 }
 
@@ -80,11 +90,14 @@ impl Worker {
         let policy = compile(configuration)?;
         let id = host.random();
         let seed = u128::from_le_bytes(id) as u64;
-        let poller = BundlePoller::new(&policy, id, seed);
+        let prefix = &policy.shared_data_prefix;
+        let bundles = DocumentPoller::new(bundle_feed(&policy), prefix, id, seed);
+        let watchlists = (policy.watchlist.action != WatchlistAction::Off)
+            .then(|| DocumentPoller::new(watchlist_feed(&policy), prefix, id, seed.rotate_left(48)));
         let sender = TelemetrySender::new(id, seed.rotate_left(16));
         let shared = Rc::new(Shared::new(policy, Metrics::define(host), seed.rotate_left(32)));
         host.set_tick_period(limits::TICK_MS);
-        Ok(Self { configuration: configuration.to_vec(), shared, poller, sender })
+        Ok(Self { configuration: configuration.to_vec(), shared, bundles, watchlists, sender })
     }
 
     /// Whether this is the configuration it was made from. Envoy configures a root anew when anything else of its listener
@@ -102,13 +115,20 @@ impl Worker {
         &self.shared
     }
 
-    /// Looks for a new bundle, then sends what is due.
+    /// Looks for a new bundle and a new watchlist, then sends what is due.
     pub fn tick(&mut self, host: &dyn Host) {
         let now_ms = host.now_ns() / 1_000_000;
-        if let Some(candidate) = self.poller.from_shared_data(host) {
+        if let Some(candidate) = self.bundles.from_shared_data(host) {
             self.adopt(host, candidate, now_ms);
         }
-        self.poller.tick(host, &self.shared.policy, &self.shared.metrics, now_ms);
+        if let Some(candidate) = self.watchlists.as_mut().and_then(|poller| poller.from_shared_data(host)) {
+            self.adopt_watchlist(host, &candidate);
+        }
+        let (trainer, metrics) = (&self.shared.policy.trainer, &self.shared.metrics);
+        self.bundles.tick(host, trainer, metrics, now_ms);
+        if let Some(poller) = &mut self.watchlists {
+            poller.tick(host, trainer, metrics, now_ms);
+        }
         self.send(host, now_ms);
     }
 
@@ -117,9 +137,15 @@ impl Worker {
         let now_ms = host.now_ns() / 1_000_000;
         let headers = host.call_response_headers();
         let status = header_text(&headers, ":status").and_then(|status| status.parse().ok());
-        if self.poller.awaits(token) {
-            if let Some(candidate) = self.poller.settle(host, &self.shared.metrics, status, now_ms) {
+        if self.bundles.awaits(token) {
+            if let Some(candidate) = self.bundles.settle(host, &self.shared.metrics, status, now_ms) {
                 self.adopt(host, candidate, now_ms);
+            }
+            return;
+        }
+        if let Some(poller) = self.watchlists.as_mut().filter(|poller| poller.awaits(token)) {
+            if let Some(candidate) = poller.settle(host, &self.shared.metrics, status, now_ms) {
+                self.adopt_watchlist(host, &candidate);
             }
             return;
         }
@@ -167,12 +193,30 @@ impl Worker {
                 );
                 self.shared.swap_in(model);
                 if candidate.origin == Origin::Trainer {
-                    self.poller.publish(host, &candidate.bytes);
+                    self.bundles.publish(host, &candidate.bytes);
                 }
             }
             Err(refusal) => {
-                self.poller.refused(&candidate.bytes);
+                self.bundles.refused(&candidate.bytes);
                 self.report(host, &refusal);
+            }
+        }
+    }
+
+    fn adopt_watchlist(&mut self, host: &dyn Host, candidate: &Candidate) {
+        let Some(poller) = &mut self.watchlists else { return };
+        let metrics = &self.shared.metrics;
+        match self.shared.watchlist.adopt(&candidate.bytes, &self.shared.policy) {
+            Ok(entries) => {
+                metrics.record(host, Metric::WatchlistEntries, entries as u64);
+                if candidate.origin == Origin::Trainer {
+                    poller.publish(host, &candidate.bytes);
+                }
+            }
+            Err(refusal) => {
+                metrics.count(host, Metric::WatchlistRefusals, 1);
+                host.log(LogLevel::Warn, &format!("watchlist refused, the current one stays: {refusal}"));
+                poller.refused(&candidate.bytes);
             }
         }
     }
@@ -184,6 +228,36 @@ impl Worker {
         let mut bounded = reason;
         crate::telemetry::truncate(&mut bounded, apiward_detector::limits::BATCH_TEXT_BYTES_MAX);
         self.shared.with_telemetry(|buffer| buffer.refuse(BundleRefusal { serial: refusal.serial, reason: bounded }));
+    }
+}
+
+fn bundle_feed(policy: &FilterPolicy) -> Feed {
+    Feed {
+        name: "bundle",
+        path: policy.trainer.bundle_path.clone(),
+        bytes_max: engine_limits::BUNDLE_BYTES_MAX,
+        interval_ms: policy.trainer.poll_interval_ms,
+        metrics: PollMetrics {
+            fresh: Metric::PollsFresh,
+            unchanged: Metric::PollsUnchanged,
+            absent: Metric::PollsAbsent,
+            failed: Metric::PollsFailed,
+        },
+    }
+}
+
+fn watchlist_feed(policy: &FilterPolicy) -> Feed {
+    Feed {
+        name: "watchlist",
+        path: policy.trainer.watchlist_path.clone(),
+        bytes_max: engine_limits::WATCHLIST_BYTES_MAX,
+        interval_ms: policy.watchlist.poll_interval_ms,
+        metrics: PollMetrics {
+            fresh: Metric::WatchlistPollsFresh,
+            unchanged: Metric::WatchlistPollsUnchanged,
+            absent: Metric::WatchlistPollsAbsent,
+            failed: Metric::WatchlistPollsFailed,
+        },
     }
 }
 

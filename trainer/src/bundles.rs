@@ -87,7 +87,7 @@ fn head(serial: i64, etag: &str) -> Result<HeaderMap, Problem> {
 }
 
 /// Whether `if-none-match` lists the tag.
-fn matches(headers: &HeaderMap, etag: &str) -> bool {
+pub fn matches(headers: &HeaderMap, etag: &str) -> bool {
     headers
         .get_all(header::IF_NONE_MATCH)
         .iter()

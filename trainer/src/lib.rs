@@ -2,6 +2,7 @@
 
 pub mod auth;
 mod bundles;
+mod callers;
 mod captures;
 pub mod cli;
 pub mod detections;

@@ -34,6 +34,8 @@ pub struct Metrics {
     pub training_runs: IntCounterVec,
     pub training_seconds: Histogram,
     pub publications: IntCounter,
+    /// Alarms of callers and addresses over all proxies.
+    pub watchlist_alarms: IntCounter,
     pub partitions_dropped: IntCounter,
     /// By `outcome`: read, unreadable.
     pub discovery_records: IntCounterVec,
@@ -95,6 +97,10 @@ impl Metrics {
                 vec![1.0, 2.0, 5.0, 10.0, 20.0, 60.0, 120.0, 300.0, 900.0, 3600.0],
             )?,
             publications: counter("publications_total", "Bundles published.")?,
+            watchlist_alarms: counter(
+                "watchlist_alarms_total",
+                "Callers and addresses that alarmed over all proxies, once per look at new records.",
+            )?,
             partitions_dropped: counter("partitions_dropped_total", "Daily partitions dropped by retention.")?,
             discovery_records: counters(
                 "discovery_records_total",

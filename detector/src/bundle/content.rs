@@ -176,7 +176,7 @@ impl Bundle {
 fn schema_of(payload: &[u8]) -> Result<u32, BundleError> {
     let schema = skip_array_header(payload)
         .and_then(skip_array_header)
-        .ok_or(BundleError::NotABundle("the payload does not begin with a manifest"))?;
+        .ok_or(BundleError::Payload("it does not begin with a manifest".to_owned()))?;
     u32::deserialize(&mut rmp_serde::Deserializer::from_read_ref(schema))
         .map_err(|error| BundleError::Payload(error.to_string()))
 }

@@ -12,22 +12,14 @@ pub use admission::Admission;
 pub use content::{
     BUNDLE_SCHEMA, Bundle, GoldenCase, GoldenOutput, GoldenPayload, Manifest, Network, NetworkKind, Policy,
 };
-pub use envelope::{ENVELOPE_VERSION, bundle_id, open, peek_key_id, seal};
+pub use envelope::{ENVELOPE_VERSION, EnvelopeError, Sealed, bundle_id, open, open_payload, seal, seal_payload};
 pub use keys::{KeyId, PublicKey, SecretKey};
 
 /// Why a bundle is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BundleError {
-    #[error("this is no apiward bundle: {0}")]
-    NotABundle(&'static str),
-    #[error("the bundle has {bytes} bytes, at most {} are accepted", crate::limits::BUNDLE_BYTES_MAX)]
-    TooLarge { bytes: usize },
-    #[error("envelope version {found} is not {ENVELOPE_VERSION}")]
-    EnvelopeVersion { found: u16 },
-    #[error("signed by key {key_id}, which is not among the configured public keys")]
-    UnknownKey { key_id: String },
-    #[error("the signature does not match: the file was changed or signed by another key")]
-    Signature,
+    #[error(transparent)]
+    Envelope(#[from] EnvelopeError),
     #[error("the payload cannot be read: {0}")]
     Payload(String),
     #[error("bundle schema {found} is not {BUNDLE_SCHEMA}, which this version reads")]

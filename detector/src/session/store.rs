@@ -37,6 +37,10 @@ impl MemorySessions {
         Self { callers: HashMap::new(), addresses: HashMap::new(), sessions_max: sessions_max.max(2), changes: 0 }
     }
 
+    pub fn address(&self, address: u64) -> Option<&AddressSession> {
+        self.addresses.get(&address).map(|(_, session)| session)
+    }
+
     pub fn caller(&self, caller: u64) -> Option<&CallerSession> {
         self.callers.get(&caller).map(|(_, session)| session)
     }

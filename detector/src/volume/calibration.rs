@@ -16,6 +16,16 @@ pub enum VolumeSubject {
     Address,
 }
 
+impl VolumeSubject {
+    /// `caller` or `address`.
+    pub fn noun(self) -> &'static str {
+        match self {
+            VolumeSubject::Caller => "caller",
+            VolumeSubject::Address => "address",
+        }
+    }
+}
+
 /// What is usual of one measure at one endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct VolumeThreshold {

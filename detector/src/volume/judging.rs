@@ -3,7 +3,7 @@
 use crate::exchange::Phase;
 use crate::hashing::stable_hash;
 use crate::session::{Activity, CallSymbol, Horizon, Measure};
-use crate::verdict::{Finding, FindingKind, higher};
+use crate::verdict::{Finding, FindingKind};
 
 use super::{VolumeCalibration, VolumeSubject};
 
@@ -22,13 +22,6 @@ pub struct VolumeJudgement {
     /// 0..1; `None` where the detector is not armed.
     pub score: Option<f32>,
     pub findings: Vec<Finding>,
-}
-
-impl VolumeJudgement {
-    pub fn merge(&mut self, other: VolumeJudgement) {
-        self.score = higher(self.score, other.score);
-        self.findings.extend(other.findings);
-    }
 }
 
 impl VolumeCalibration {
@@ -90,10 +83,7 @@ fn kind(measure: Measure) -> FindingKind {
 }
 
 fn reason(subject: VolumeSubject, measure: Measure, horizon: Horizon, count: f32, alarm: f32, label: &str) -> String {
-    let who = match subject {
-        VolumeSubject::Caller => "caller",
-        VolumeSubject::Address => "address",
-    };
+    let who = subject.noun();
     let about = |count: f32| if count < 10_000.0 { format!("{count:.0}") } else { format!("{:.0} k", count / 1000.0) };
     let what = match (measure, subject) {
         (Measure::Calls, _) => format!("{} calls", about(count)),

@@ -64,6 +64,9 @@ pub struct Configuration {
     /// How many callers and addresses are remembered, by all workers together.
     #[serde(default)]
     pub sessions: Sessions,
+    /// What becomes of callers and addresses that the trainer tells all filters to watch.
+    #[serde(default)]
+    pub watchlist: WatchlistSettings,
     /// Limits of the telemetry buffer of one worker.
     #[serde(default)]
     pub telemetry: TelemetryLimits,
@@ -135,6 +138,39 @@ impl Default for Sessions {
     fn default() -> Self {
         Self { callers_max: 32_768, addresses_max: 32_768 }
     }
+}
+
+/// Callers and addresses that the trainer found out about, since it sees the traffic of all proxies of the scope.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, default)]
+pub struct WatchlistSettings {
+    /// What happens to their requests in enforce mode, if nothing else is odd about them. In monitor mode they are flagged only.
+    pub action: WatchlistAction,
+    /// How often one of the workers asks for changes, milliseconds.
+    #[cfg_attr(test, schemars(range(min = 200, max = 3_600_000)))]
+    pub poll_interval_ms: u64,
+}
+
+impl Default for WatchlistSettings {
+    fn default() -> Self {
+        Self { action: WatchlistAction::default(), poll_interval_ms: 1500 }
+    }
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum WatchlistAction {
+    /// The trainer is not asked for a watchlist.
+    Off,
+    /// They are flagged and pass.
+    Log,
+    /// They are answered with 429 and a `retry-after` that says when their entry expires.
+    #[default]
+    TooManyRequests,
+    /// They are answered with 403.
+    Forbid,
 }
 
 /// One way to tell the caller.

@@ -5,7 +5,7 @@ mod policy;
 
 pub use document::{
     AddressSource, BodyOverLimit, CallerKinds, CallerSource, CertificateField, Configuration, JwtClaim, Mode,
-    TelemetryLimits, TrainerConnection,
+    TelemetryLimits, TrainerConnection, WatchlistAction, WatchlistSettings,
 };
 pub use policy::{FilterPolicy, KindsPolicy, TrainerTarget};
 

@@ -11,6 +11,7 @@ use crate::sessions::SessionLimits;
 
 use super::document::{
     BodyOverLimit, CallerKinds, CallerSource, Configuration, Mode, TelemetryLimits, TrainerConnection,
+    WatchlistSettings,
 };
 use super::{AddressSource, ConfigurationError};
 
@@ -39,6 +40,7 @@ pub struct FilterPolicy {
     pub response_header: Option<String>,
     pub capture: bool,
     pub sessions: SessionLimits,
+    pub watchlist: WatchlistSettings,
     pub telemetry: TelemetryLimits,
     pub fail_closed: bool,
     /// Prefix of this configuration's keys in shared data. It covers what decides which bundles may load, so that filters
@@ -62,12 +64,15 @@ pub struct TrainerTarget {
     pub authority: String,
     pub telemetry_path: String,
     pub bundle_path: String,
+    pub watchlist_path: String,
     /// Value of the `authorization` header.
     pub authorization: String,
     pub poll_interval_ms: u64,
     pub flush_interval_ms: u64,
     pub timeout_ms: u64,
 }
+
+const HOUR_MS: u64 = 3_600_000;
 
 /// Version of the formats in shared data, and of the filter: what one version refused, the next may load.
 const SHARED_DATA_VERSION: &str = concat!("apiward/1/", env!("CARGO_PKG_VERSION"));
@@ -99,6 +104,8 @@ impl FilterPolicy {
         let sessions = configuration.sessions;
         check_range("sessions.callers_max", sessions.callers_max, 8, limits::SESSIONS_CEILING)?;
         check_range("sessions.addresses_max", sessions.addresses_max, 8, limits::SESSIONS_CEILING)?;
+        let watchlist = configuration.watchlist;
+        check_range("watchlist.poll_interval_ms", watchlist.poll_interval_ms, limits::TICK_MS, HOUR_MS)?;
         let sessions = SessionLimits {
             callers_max: sessions.callers_max,
             addresses_max: sessions.addresses_max,
@@ -122,6 +129,7 @@ impl FilterPolicy {
             response_header,
             capture: configuration.capture,
             sessions,
+            watchlist,
             telemetry,
             fail_closed: configuration.fail_closed,
             shared_data_prefix,
@@ -143,7 +151,6 @@ impl TrainerTarget {
         if !prefix_is_path || !prefix.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(ConfigurationError::key("trainer.path_prefix", "must be empty or begin with a slash"));
         }
-        const HOUR_MS: u64 = 3_600_000;
         check_range("trainer.poll_interval_ms", connection.poll_interval_ms, limits::TICK_MS, HOUR_MS)?;
         check_range("trainer.flush_interval_ms", connection.flush_interval_ms, limits::TICK_MS, HOUR_MS)?;
         check_range("trainer.timeout_ms", connection.timeout_ms, 100, 60_000)?;
@@ -151,6 +158,7 @@ impl TrainerTarget {
             authority,
             telemetry_path: format!("{prefix}/v1/telemetry"),
             bundle_path: format!("{prefix}/v1/bundle"),
+            watchlist_path: format!("{prefix}/v1/watchlist/signed"),
             authorization: format!("Bearer {}", connection.token),
             cluster: connection.cluster,
             poll_interval_ms: connection.poll_interval_ms,

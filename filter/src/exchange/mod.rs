@@ -11,18 +11,19 @@ mod verdict_text;
 use std::rc::Rc;
 
 use apiward_detector::calls::{BegunCall, CallContext};
-use apiward_detector::exchange::{Exchange, Response, header};
+use apiward_detector::exchange::{Exchange, Phase, Response, header};
 use apiward_detector::observation::{ContentClass, Observer, ResponseMeasures};
 use apiward_detector::telemetry::{CallerRecord, CapturedExchange, ExchangeRecord, VerdictRecord, bounded_request_id};
 use apiward_detector::verdict::{DetectorKind, Verdict};
 
 use crate::bundle::ActiveModel;
 use crate::caller::identify;
-use crate::config::{BodyOverLimit, Mode};
+use crate::config::{BodyOverLimit, Mode, WatchlistAction};
 use crate::host::Host;
 use crate::limits;
 use crate::metrics::Metric;
 use crate::telemetry::truncate;
+use crate::watchlist;
 use crate::worker::Shared;
 
 use body::BodyReader;
@@ -111,6 +112,9 @@ impl ExchangeFlow {
         }
         if self.is_to_be_blocked() {
             return self.refuse(host, Problem::Anomalous, Metric::BlockedHeaders);
+        }
+        if let Some(problem) = self.refusal_of_watched() {
+            return self.refuse(host, problem, Metric::BlockedWatchlist);
         }
         let declared = self.progress.as_ref().and_then(|progress| progress.declared_bytes).unwrap_or(0);
         if self.refuses_length(declared) {
@@ -316,8 +320,11 @@ impl ExchangeFlow {
             }
             let (observation, budget) = progress.observer.parts();
             let mut judgement = model.judge(observation, progress.verdict.as_ref(), budget);
-            let context = CallContext { caller: progress.caller, at_ms: at_ms(progress.started_ns) };
+            let context = CallContext { caller: progress.caller, at_ms: at_ms(progress.started_ns), weight: 1.0 };
             let verdict = &mut judgement.verdict;
+            if verdict.phase == Phase::Headers {
+                self.shared.watchlist().judge(&context.caller, context.at_ms, verdict);
+            }
             history::follow(host, &self.shared, model, context, &mut progress.call, observation, verdict);
             let took_us = host.now_ns().saturating_sub(began_ns) / 1000;
             self.shared.metrics().record(host, Metric::judge_duration(judgement.verdict.phase), took_us);
@@ -328,8 +335,19 @@ impl ExchangeFlow {
     }
 
     fn is_to_be_blocked(&self) -> bool {
-        let anomalous = self.progress.as_ref().and_then(|progress| progress.verdict.as_ref());
-        anomalous.is_some_and(|verdict| verdict.anomalous) && self.enforces()
+        let verdict = self.progress.as_ref().and_then(|progress| progress.verdict.as_ref());
+        verdict.is_some_and(|verdict| verdict.anomalous && !watchlist::is_only_alarm(verdict)) && self.enforces()
+    }
+
+    /// How a request is refused that nothing speaks against but the watchlist.
+    fn refusal_of_watched(&self) -> Option<Problem> {
+        let verdict = self.progress.as_ref()?.verdict.as_ref()?;
+        let problem = match self.shared.policy().watchlist.action {
+            WatchlistAction::Off | WatchlistAction::Log => return None,
+            WatchlistAction::TooManyRequests => Problem::TooManyRequests,
+            WatchlistAction::Forbid => Problem::Anomalous,
+        };
+        (watchlist::is_only_alarm(verdict) && self.enforces()).then_some(problem)
     }
 
     /// Whether a body of that many bytes is refused because it could not be read to its end.
@@ -361,7 +379,13 @@ impl ExchangeFlow {
         self.shared.metrics().count(host, metric, 1);
         host.set_filter_state(filter_state::BLOCKED, "true");
         let document = problem.document(progress.request_id.as_deref());
-        host.respond(problem.status(), &[("content-type", problem::CONTENT_TYPE)], &document);
+        let mut headers = vec![("content-type", problem::CONTENT_TYPE)];
+        let at_ms = at_ms(progress.started_ns);
+        let retry_after = self.shared.watchlist().retry_after_s(&progress.caller, at_ms).to_string();
+        if problem == Problem::TooManyRequests {
+            headers.push(("retry-after", &retry_after));
+        }
+        host.respond(problem.status(), &headers, &document);
         Flow::Pause
     }
 

@@ -9,6 +9,8 @@ pub const CONTENT_TYPE: &str = "application/problem+json";
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Problem {
     Anomalous,
+    /// The caller is on the watchlist and to be slowed down.
+    TooManyRequests,
     NoModel,
     /// Longer than the filter reads.
     BodyTooLarge,
@@ -18,6 +20,7 @@ impl Problem {
     pub fn status(self) -> u16 {
         match self {
             Problem::Anomalous => 403,
+            Problem::TooManyRequests => 429,
             Problem::NoModel => 503,
             Problem::BodyTooLarge => 413,
         }
@@ -30,6 +33,11 @@ impl Problem {
                 "urn:apiward:problem:request-refused",
                 "Request refused",
                 "The request is unlike the normal use of this API. If it should pass, give the request id to the operator.",
+            ),
+            Problem::TooManyRequests => (
+                "urn:apiward:problem:too-many-requests",
+                "Too many requests",
+                "More was asked for than is usual. Try again later.",
             ),
             Problem::NoModel => (
                 "urn:apiward:problem:not-ready",

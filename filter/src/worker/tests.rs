@@ -3,7 +3,7 @@ use apiward_detector::telemetry::Batch;
 use serde_json::json;
 
 use super::*;
-use crate::bundle::SharedBundle;
+use crate::distribution::SharedDocument;
 use crate::fixture;
 use crate::host::fake::{FakeHost, SentCall, SharedMap};
 
@@ -13,13 +13,16 @@ struct Proxy {
     shared: Rc<SharedMap>,
     polls: Vec<(usize, SentCall)>,
     batches: Vec<Batch>,
+    /// What every poll for the watchlist gets.
+    watchlist: Vec<u8>,
+    watchlist_polls: usize,
 }
 
 impl Proxy {
     fn start(workers: u8) -> Self {
         let shared = Rc::new(SharedMap::default());
         let workers = (1..=workers).map(|number| Self::worker(&shared, number)).collect();
-        Self { workers, shared, polls: vec![], batches: vec![] }
+        Self { workers, shared, polls: vec![], batches: vec![], watchlist: vec![], watchlist_polls: 0 }
     }
 
     fn worker(shared: &Rc<SharedMap>, number: u8) -> (FakeHost, Worker) {
@@ -35,6 +38,10 @@ impl Proxy {
                 if call.method == "POST" {
                     self.batches.push(Batch::decode(&call.body).unwrap());
                     host.answer(202, &[], b"");
+                    worker.call_answered(host, call.token);
+                } else if call.path.starts_with("/v1/watchlist/signed") {
+                    self.watchlist_polls += 1;
+                    host.answer(200, &[], &self.watchlist);
                     worker.call_answered(host, call.token);
                 } else {
                     self.polls.push((index, call));
@@ -196,7 +203,9 @@ fn bytes_from_shared_data_are_checked_in_every_vm() {
     proxy.tick();
     let prefix = proxy.workers[0].1.shared().policy().shared_data_prefix.clone();
     let forged = seal(&fixture::bundle(50), &SecretKey::from_seed([9; 32])).unwrap();
-    SharedBundle::new(&prefix).publish(&proxy.workers[1].0, &forged).unwrap();
+    SharedDocument::new(&prefix, "bundle", engine_limits::BUNDLE_BYTES_MAX)
+        .publish(&proxy.workers[1].0, &forged)
+        .unwrap();
     proxy.tick();
     assert_eq!(proxy.serials(), vec![Some(5); 2]);
     for (host, _) in &proxy.workers {

@@ -92,7 +92,7 @@ impl Judge {
         let scorer = self.detector.payload_scorer();
         let observation = Observer::observe_scored(exchange, &self.hasher, scorer);
         let caller = CallerRecord::of(&exchange.caller, &self.hasher);
-        let context = CallContext { caller, at_ms: exchange.at_ms };
+        let context = CallContext { caller, at_ms: exchange.at_ms, weight: 1.0 };
         self.detector.judge_exchange_of(&observation, context, &mut self.sessions)
     }
 }

@@ -26,7 +26,8 @@ use crate::serve::ServeArgs;
 /// Learns what is normal for your APIs and judges traffic by it.
 ///
 /// `apiward serve` runs the trainer service that Envoy's filters report to. The other commands work on recorded traffic
-/// without any service (train, score, eval), or talk to a running one (import, models, endpoints, detections).
+/// without any service (train, score, eval), or talk to a running one (import, models, endpoints,
+/// detections, callers, watchlist).
 #[derive(Debug, Parser)]
 #[command(name = "apiward", version, propagate_version = true, arg_required_else_help = true, max_term_width = 100)]
 struct Cli {
@@ -46,6 +47,8 @@ enum Command {
     Models(service::models::ModelsArgs),
     Endpoints(service::endpoints::EndpointsArgs),
     Detections(service::detections::DetectionsArgs),
+    Callers(service::callers::CallersArgs),
+    Watchlist(service::watchlist::WatchlistArgs),
     Keygen(keygen::KeygenArgs),
 }
 
@@ -75,6 +78,8 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Models(args) => service::models::run(&args),
         Command::Endpoints(args) => service::endpoints::run(&args),
         Command::Detections(args) => service::detections::run(&args),
+        Command::Callers(args) => service::callers::run(&args),
+        Command::Watchlist(args) => service::watchlist::run(&args),
         Command::Keygen(args) => keygen::run(&args),
     }
 }

@@ -141,6 +141,7 @@ fn name_of(kind: FindingKind) -> &'static str {
         FindingKind::CallersAndAddresses => "callers and addresses",
         FindingKind::LoginIdentifiers => "login identifiers",
         FindingKind::ObjectCount => "different objects",
+        FindingKind::Watchlist => "on the watchlist",
         FindingKind::JsonType => "JSON type of a value",
     }
 }

@@ -2,6 +2,7 @@
 
 use anyhow::Context as _;
 use apiward_detector::bundle::{Bundle, SecretKey, seal};
+use apiward_detector::watchlist::Watchlist;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 use sqlx::PgConnection;
@@ -66,6 +67,14 @@ impl Publisher {
         let bytes = seal(content, &self.key).context("sign the bundle")?;
         let etag = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
         Ok((etag, bytes))
+    }
+
+    /// The signed watchlist.
+    ///
+    /// # Errors
+    /// When it cannot be signed within its limits.
+    pub fn seal_watchlist(&self, watchlist: &Watchlist) -> anyhow::Result<Vec<u8>> {
+        watchlist.seal(&self.key).context("sign the watchlist")
     }
 
     /// Takes the scope's publication lock to the end of the transaction: what is read of its publications after that stays so.

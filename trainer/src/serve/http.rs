@@ -9,7 +9,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::problem::Problem;
 use crate::{
-    bundles, captures, detections, endpoints, ingest, metrics, models, payload_exceptions, probes, senders,
+    bundles, callers, captures, detections, endpoints, ingest, metrics, models, payload_exceptions, probes, senders,
     training_runs,
 };
 
@@ -25,6 +25,7 @@ pub fn app(service: Service) -> axum::Router {
     let routes = [
         ingest::router(),
         bundles::router(),
+        callers::router(),
         models::router(),
         training_runs::router(),
         endpoints::router(),

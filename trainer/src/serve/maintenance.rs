@@ -5,6 +5,7 @@ use std::time::Duration;
 use sqlx::PgPool;
 use time::OffsetDateTime;
 
+use crate::callers;
 use crate::metrics::Metrics;
 use crate::storage::partitions;
 
@@ -62,6 +63,7 @@ pub async fn look_after(
     ] {
         sqlx::query(statement).bind(oldest).execute(pool).await?;
     }
+    callers::drop_expired(&mut *pool.acquire().await?).await?;
     sqlx::query(
         "delete from captures using (
              select id, row_number() over (partition by scope order by id desc) as position from captures) as ranked

@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::auth::Tokens;
+use crate::callers;
 use crate::endpoints;
 use crate::ingest::{self, IngestQueue};
 use crate::metrics::Metrics;
@@ -140,6 +141,7 @@ impl Running {
         tasks.spawn(schedule::run(service.clone()));
         tasks.spawn(maintenance::run(service.clone()));
         tasks.spawn(endpoints::schedule::run(service.clone()));
+        tasks.spawn(callers::run(service.clone()));
         tasks.close();
         tracing::info!(%address, public_key = service.publisher.public_key(), "the trainer listens");
         Ok(Self { address, service, server, writer, tasks, cluster })

@@ -88,6 +88,10 @@ pub struct ServeArgs {
     #[arg(long, env = "APIWARD_THRESHOLD_STEP_MAX", default_value_t = THRESHOLD_STEP_MAX, value_parser = step)]
     pub threshold_step_max: f32,
 
+    /// How long a caller or address that alarms over all proxies stays on the watchlist after its last alarm
+    #[arg(long, env = "APIWARD_WATCHLIST_FOR", default_value = "15m", value_parser = duration)]
+    pub watchlist_for: Duration,
+
     /// Days that records, detections and captures are kept
     #[arg(long, env = "APIWARD_RETENTION_DAYS", default_value_t = 14, value_parser = clap::value_parser!(u32).range(1..=3650))]
     pub retention_days: u32,
@@ -137,6 +141,7 @@ pub struct Settings {
     pub train_records_max: u32,
     /// 0..1.
     pub false_alarm_budget: f64,
+    pub watchlist_for: Duration,
     pub retention_days: u32,
     pub captures_max: u32,
     pub endpoint_states: StateSettings,
@@ -213,6 +218,7 @@ impl ServeArgs {
             train_records_min: self.train_records_min,
             train_records_max: self.train_records_max,
             false_alarm_budget: self.false_alarm_budget,
+            watchlist_for: self.watchlist_for,
             retention_days: self.retention_days,
             captures_max: self.captures_max,
             endpoint_states: StateSettings {

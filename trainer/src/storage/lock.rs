@@ -12,6 +12,8 @@ pub enum LockName<'a> {
     Schedule,
     /// The next serial of a scope.
     Publication { scope: &'a str },
+    /// Following callers across proxies.
+    Callers,
     /// Incidents of a host.
     Incidents { scope: &'a str, host: &'a str },
 }
@@ -21,6 +23,7 @@ impl LockName<'_> {
         let parts: [&str; 3] = match self {
             LockName::Partitions => ["partitions", "", ""],
             LockName::Schedule => ["schedule", "", ""],
+            LockName::Callers => ["callers", "", ""],
             LockName::Publication { scope } => ["publication", scope, ""],
             LockName::Incidents { scope, host } => ["incidents", scope, host],
         };
@@ -37,4 +40,9 @@ pub async fn lock_in_transaction(connection: &mut PgConnection, name: LockName<'
 /// Takes the lock to the end of the transaction if it is free.
 pub async fn try_lock_in_transaction(connection: &mut PgConnection, name: LockName<'_>) -> sqlx::Result<bool> {
     sqlx::query_scalar("select pg_try_advisory_xact_lock($1)").bind(name.number()).fetch_one(connection).await
+}
+
+/// Takes the lock, if it is free, until the connection is closed.
+pub async fn try_lock_in_session(connection: &mut PgConnection, name: LockName<'_>) -> sqlx::Result<bool> {
+    sqlx::query_scalar("select pg_try_advisory_lock($1)").bind(name.number()).fetch_one(connection).await
 }

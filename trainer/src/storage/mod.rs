@@ -16,7 +16,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
 use cluster::{ClusterSettings, PrivateCluster};
 
-pub use lock::{LockName, lock_in_transaction, try_lock_in_transaction};
+pub use lock::{LockName, lock_in_transaction, try_lock_in_session, try_lock_in_transaction};
 
 /// The schema, embedded.
 pub static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");

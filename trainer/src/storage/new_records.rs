@@ -139,6 +139,36 @@ pub async fn exist(pool: &PgPool, scope: &str, seen: &Snapshot) -> sqlx::Result<
     .await
 }
 
+/// The newest records of a scope since a time, in the order of time, and the snapshot that shows them.
+///
+/// # Errors
+/// When the database fails.
+pub async fn recent(
+    pool: &PgPool,
+    scope: &str,
+    since: time::OffsetDateTime,
+    records_max: i64,
+) -> sqlx::Result<(EncodedRecords, Snapshot)> {
+    let mut transaction = pool.begin_with("begin isolation level repeatable read, read only").await?;
+    let now = Snapshot::now(&mut transaction).await?;
+    let mut records = EncodedRecords::default();
+    let mut rows = sqlx::query(
+        "select record from (
+             select at, record from exchange_records where scope = $1 and at >= $2 order by at desc limit $3) as newest
+         order by at",
+    )
+    .bind(scope)
+    .bind(since)
+    .bind(records_max)
+    .fetch(&mut *transaction);
+    while let Some(row) = rows.try_next().await? {
+        records.push(row.try_get(0)?);
+    }
+    drop(rows);
+    transaction.commit().await?;
+    Ok((records, now))
+}
+
 /// Gives records whose transactions this server does not know numbers of its own, as after restoring a dump into a server that
 /// counts from lower numbers. How many there were.
 ///

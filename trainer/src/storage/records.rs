@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use apiward_detector::telemetry::ExchangeRecord;
+use apiward_detector::volume::VolumeSubject;
 use futures_util::TryStreamExt as _;
 use sqlx::{PgConnection, PgPool, Row as _};
 use time::{Date, OffsetDateTime};
@@ -112,6 +113,38 @@ pub async fn import(
         transaction.commit().await?;
     }
     Ok(copied)
+}
+
+/// The newest records of one caller or address, oldest first.
+///
+/// # Errors
+/// When the database fails or a record is none of this version.
+pub async fn latest_of(
+    connection: &mut PgConnection,
+    scope: &str,
+    subject: VolumeSubject,
+    hash: u64,
+    records_max: u32,
+) -> anyhow::Result<Vec<ExchangeRecord>> {
+    let statement = match subject {
+        VolumeSubject::Caller => {
+            "select record from exchange_records where scope = $1 and caller = $2 order by at desc limit $3"
+        }
+        VolumeSubject::Address => {
+            "select record from exchange_records where scope = $1 and address = $2 order by at desc limit $3"
+        }
+    };
+    let rows: Vec<Vec<u8>> = sqlx::query_scalar(statement)
+        .bind(scope)
+        .bind(hash.cast_signed())
+        .bind(i64::from(records_max))
+        .fetch_all(connection)
+        .await?;
+    let newest_first =
+        rows.iter().map(|record| rmp_serde::from_slice(record).context("a stored record cannot be read"));
+    let mut records = newest_first.collect::<anyhow::Result<Vec<ExchangeRecord>>>()?;
+    records.reverse();
+    Ok(records)
 }
 
 /// The newest `records_max` records of a scope in the order of time.

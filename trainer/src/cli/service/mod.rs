@@ -1,9 +1,11 @@
 //! The REST API of a running service, from a shell.
 
+pub mod callers;
 pub mod detections;
 pub mod endpoints;
 pub mod models;
 pub mod training;
+pub mod watchlist;
 
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};

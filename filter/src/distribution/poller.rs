@@ -1,17 +1,16 @@
-//! Gets new bundles: from the trainer when this worker holds the lease, from shared data otherwise.
+//! Gets new documents: from the trainer when this worker holds the lease, from shared data otherwise.
 
 use apiward_detector::bundle::bundle_id;
-use apiward_detector::limits as engine_limits;
 
-use crate::config::FilterPolicy;
+use crate::config::TrainerTarget;
 use crate::host::{Call, CallToken, Host, LogLevel, header_text};
 use crate::limits;
 use crate::metrics::{Metric, Metrics};
 use crate::telemetry::{SplitMix, backoff_ms};
 
-use super::{SharedBundle, hold, remember_etag};
+use super::{SharedDocument, hold, remember_etag};
 
-/// Bytes that may become the next model, still unchecked.
+/// Bytes of a document, still unchecked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Candidate {
     pub bytes: Vec<u8>,
@@ -25,10 +24,33 @@ pub enum Origin {
     SharedData,
 }
 
+/// A document that the trainer offers.
+#[derive(Debug, Clone)]
+pub struct Feed {
+    /// In shared data and in what is logged: `bundle`.
+    pub name: &'static str,
+    /// Path and query at the trainer.
+    pub path: String,
+    pub bytes_max: usize,
+    /// How often it is asked for, milliseconds.
+    pub interval_ms: u64,
+    pub metrics: PollMetrics,
+}
+
+/// What is counted of polls, by their answer.
+#[derive(Debug, Clone, Copy)]
+pub struct PollMetrics {
+    pub fresh: Metric,
+    pub unchanged: Metric,
+    pub absent: Metric,
+    pub failed: Metric,
+}
+
 /// Polling of one worker.
 #[derive(Debug)]
-pub struct BundlePoller {
-    shared: SharedBundle,
+pub struct DocumentPoller {
+    feed: Feed,
+    shared: SharedDocument,
     holder: [u8; 16],
     next_poll_ms: u64,
     flight: Option<(CallToken, u64)>,
@@ -41,10 +63,12 @@ pub struct BundlePoller {
     logged: Option<Option<u16>>,
 }
 
-impl BundlePoller {
-    pub fn new(policy: &FilterPolicy, holder: [u8; 16], seed: u64) -> Self {
+impl DocumentPoller {
+    /// `prefix` is that of the configuration's keys in shared data.
+    pub fn new(feed: Feed, prefix: &str, holder: [u8; 16], seed: u64) -> Self {
         Self {
-            shared: SharedBundle::new(&policy.shared_data_prefix),
+            shared: SharedDocument::new(prefix, feed.name, feed.bytes_max),
+            feed,
             holder,
             next_poll_ms: 0,
             flight: None,
@@ -68,20 +92,19 @@ impl BundlePoller {
     }
 
     /// Asks the trainer when it is time and no other worker does.
-    pub fn tick(&mut self, host: &dyn Host, policy: &FilterPolicy, metrics: &Metrics, now_ms: u64) {
+    pub fn tick(&mut self, host: &dyn Host, target: &TrainerTarget, metrics: &Metrics, now_ms: u64) {
         if let Some((token, lost_at_ms)) = self.flight {
             if now_ms <= lost_at_ms {
                 return;
             }
             self.flight = None;
-            host.log(LogLevel::Debug, &format!("no answer to the bundle poll {}", token.0));
+            host.log(LogLevel::Debug, &format!("no answer to the {} poll {}", self.feed.name, token.0));
             self.failed(host, metrics, None, now_ms);
         }
         if now_ms < self.next_poll_ms {
             return;
         }
-        let target = &policy.trainer;
-        let interval = target.poll_interval_ms;
+        let interval = self.feed.interval_ms;
         self.next_poll_ms = now_ms + interval - interval / 10 + self.random.below(interval / 5 + 1);
         let lease_ms = 2 * interval + target.timeout_ms + limits::LEASE_GRACE_MS;
         let Some(lease) = hold(host, self.shared.lease_key(), self.holder, now_ms, lease_ms) else {
@@ -95,7 +118,7 @@ impl BundlePoller {
             cluster: &target.cluster,
             method: "GET",
             authority: &target.authority,
-            path: &target.bundle_path,
+            path: &self.feed.path,
             headers,
             body: None,
             timeout_ms: target.timeout_ms,
@@ -122,9 +145,9 @@ impl BundlePoller {
         self.flight = None;
         match status {
             Some(200) => {
-                self.answered(host, metrics, Metric::PollsFresh);
-                // One byte more than allowed, so that a longer bundle is refused as too large and not as cut.
-                let bytes = host.call_response_body(engine_limits::BUNDLE_BYTES_MAX + 1);
+                self.answered(host, metrics, self.feed.metrics.fresh);
+                // One byte more than allowed, so that a longer one is refused as too large and not as cut.
+                let bytes = host.call_response_body(self.feed.bytes_max + 1);
                 let headers = host.call_response_headers();
                 if let Some(etag) = header_text(&headers, "etag") {
                     remember_etag(host, self.shared.lease_key(), self.holder, &etag);
@@ -132,11 +155,11 @@ impl BundlePoller {
                 self.candidate(bytes, Origin::Trainer)
             }
             Some(304) => {
-                self.answered(host, metrics, Metric::PollsUnchanged);
+                self.answered(host, metrics, self.feed.metrics.unchanged);
                 None
             }
             Some(204 | 404) => {
-                self.answered(host, metrics, Metric::PollsAbsent);
+                self.answered(host, metrics, self.feed.metrics.absent);
                 None
             }
             status => {
@@ -146,11 +169,14 @@ impl BundlePoller {
         }
     }
 
-    /// Passes a bundle from the trainer on to the other workers, now that this one loaded it.
+    /// Passes a document from the trainer on to the other workers, now that this one accepted it.
     pub fn publish(&mut self, host: &dyn Host, bytes: &[u8]) {
         match self.shared.publish(host, bytes) {
             Ok(generation) => self.seen_generation = Some(generation),
-            Err(_) => host.log(LogLevel::Info, "another worker put a bundle into shared data at the same time"),
+            Err(_) => {
+                let name = self.feed.name;
+                host.log(LogLevel::Info, &format!("another worker put a {name} into shared data at the same time"));
+            }
         }
     }
 
@@ -168,17 +194,20 @@ impl BundlePoller {
         metrics.count(host, metric, 1);
         self.failures = 0;
         if self.logged.take().is_some() {
-            host.log(LogLevel::Info, "the trainer answers bundle polls again");
+            host.log(LogLevel::Info, &format!("the trainer answers {} polls again", self.feed.name));
         }
     }
 
     fn failed(&mut self, host: &dyn Host, metrics: &Metrics, status: Option<u16>, now_ms: u64) {
-        metrics.count(host, Metric::PollsFailed, 1);
+        metrics.count(host, self.feed.metrics.failed, 1);
         self.failures = self.failures.saturating_add(1);
         self.next_poll_ms = self.next_poll_ms.max(now_ms + backoff_ms(self.failures, &mut self.random));
         if self.logged.replace(status) != Some(status) {
             let answer = status.map_or("no answer".to_owned(), |status| format!("status {status}"));
-            host.log(LogLevel::Warn, &format!("the trainer gives no bundle ({answer}), the current one stays"));
+            host.log(
+                LogLevel::Warn,
+                &format!("the trainer gives no {} ({answer}), the current one stays", self.feed.name),
+            );
         }
     }
 }

@@ -1,0 +1,163 @@
+//! The sessions of one scope, followed with its active model.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use apiward_detector::calls::{AlarmedSubject, CallContext};
+use apiward_detector::detector::Detector;
+use apiward_detector::session::MemorySessions;
+use apiward_detector::telemetry::ExchangeRecord;
+use apiward_detector::volume::VolumeSubject;
+use time::OffsetDateTime;
+use tokio::sync::mpsc;
+
+use crate::models::registry;
+use crate::serve::Service;
+use crate::storage::new_records::{self, EncodedRecords, Reading, Snapshot};
+use crate::storage::records;
+
+/// Callers, and addresses, that are followed in one scope; those that were silent longest are forgotten.
+const SESSIONS_MAX: usize = 65_536;
+/// What is read back when a scope is first followed: what is older has faded to less than a tenth.
+const RECENT: Duration = Duration::from_secs(4 * 3600);
+/// Records that are read back.
+const RECENT_RECORDS_MAX: i64 = 200_000;
+/// Chunks of records that wait to be judged.
+const CHUNKS_WAITING: usize = 2;
+/// Subjects put on the watchlist at once: a proxy that invents callers must not fill it.
+const ALARMS_MAX: usize = 256;
+
+/// A scope as far as it was followed.
+pub struct ScopeWatch {
+    serial: i64,
+    detector: Detector,
+    sessions: MemorySessions,
+    seen: Snapshot,
+}
+
+/// What new records showed.
+#[derive(Debug, Default)]
+pub struct Followed {
+    /// The strongest alarm of each caller and address, with its last time.
+    pub alarms: Vec<WatchedAlarm>,
+}
+
+/// A caller or address that alarmed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WatchedAlarm {
+    pub subject: AlarmedSubject,
+    /// Times that it alarmed.
+    pub alarms: u32,
+    pub at: OffsetDateTime,
+}
+
+impl ScopeWatch {
+    /// Takes in what is new, with the model that is active now. `None` while there is no model to judge by.
+    pub async fn follow(
+        service: &Service,
+        scope: &str,
+        known: Option<Self>,
+    ) -> anyhow::Result<Option<(Self, Followed)>> {
+        let serial: Option<i64> = sqlx::query_scalar("select max(serial) from publications where scope = $1")
+            .bind(scope)
+            .fetch_one(&service.pool)
+            .await?;
+        let Some(serial) = serial else { return Ok(None) };
+        let watch = match known {
+            Some(watch) if watch.serial == serial => watch,
+            known => {
+                let Some(detector) = active_detector(service, scope).await? else { return Ok(None) };
+                match known {
+                    // Sessions do not depend on the model.
+                    Some(watch) => Self { serial, detector, ..watch },
+                    None => {
+                        return begin(service, scope, serial, detector)
+                            .await
+                            .map(|watch| Some((watch, Followed::default())));
+                    }
+                }
+            }
+        };
+        if !new_records::exist(&service.pool, scope, &watch.seen).await? {
+            return Ok(Some((watch, Followed::default())));
+        }
+        let reading = Reading::begin(&service.pool).await?;
+        let (sender, receiver) = mpsc::channel(CHUNKS_WAITING);
+        let seen = watch.seen.clone();
+        let judging = tokio::task::spawn_blocking(move || watch.judge_chunks(receiver));
+        let read = reading.read(scope, &seen, &service.stopping, sender).await;
+        let (mut watch, followed) = judging.await.context("judge records")?;
+        watch.seen = read?;
+        Ok(Some((watch, followed)))
+    }
+
+    fn judge_chunks(mut self, mut chunks: mpsc::Receiver<EncodedRecords>) -> (Self, Followed) {
+        let mut alarms: HashMap<(VolumeSubject, u64), WatchedAlarm> = HashMap::new();
+        while let Some(chunk) = chunks.blocking_recv() {
+            // Batches of several proxies come one after the other, whatever their times.
+            let mut records: Vec<ExchangeRecord> =
+                chunk.iter().filter_map(|record| rmp_serde::from_slice(record).ok()).collect();
+            records.sort_by_key(|record| record.at_ms);
+            for record in &records {
+                for subject in judge(&self.detector, record, &mut self.sessions) {
+                    let Some(at) = records::time_of(record) else { continue };
+                    let place = (subject.subject, subject.hash);
+                    if let Some(known) = alarms.get_mut(&place) {
+                        known.merge(subject, at);
+                    } else if alarms.len() < ALARMS_MAX {
+                        alarms.insert(place, WatchedAlarm { subject, alarms: 1, at });
+                    }
+                }
+            }
+        }
+        let mut alarms: Vec<WatchedAlarm> = alarms.into_values().collect();
+        // One order of writing for all, so that two transactions never wait for each other.
+        alarms.sort_by_key(|alarm| (alarm.subject.subject, alarm.subject.hash));
+        (self, Followed { alarms })
+    }
+}
+
+impl WatchedAlarm {
+    fn merge(&mut self, subject: AlarmedSubject, at: OffsetDateTime) {
+        self.alarms = self.alarms.saturating_add(1);
+        self.at = self.at.max(at);
+        if subject.score > self.subject.score {
+            self.subject = subject;
+        }
+    }
+}
+
+/// Whose sessions alarm at an exchange.
+pub fn judge(detector: &Detector, record: &ExchangeRecord, sessions: &mut MemorySessions) -> Vec<AlarmedSubject> {
+    let context = CallContext { caller: record.caller, at_ms: record.at_ms, weight: record.weight };
+    let Some(call) = detector.begin_call(&record.observation, context, sessions) else { return Vec::new() };
+    let mut alarmed = call.findings.alarmed.clone();
+    if let Some(response) = &record.observation.response {
+        alarmed.extend(detector.answer_call(&call, response, sessions).alarmed);
+    }
+    alarmed
+}
+
+/// The engine with the scope's active model; `None` where there is none that judges callers.
+pub async fn active_detector(service: &Service, scope: &str) -> anyhow::Result<Option<Detector>> {
+    let content = registry::active(&mut *service.pool.acquire().await?, scope).await?;
+    let Some(content) = content else { return Ok(None) };
+    let loaded = tokio::task::spawn_blocking(move || Detector::load(content));
+    let detector = loaded.await.context("load the active model")?.context("load the active model")?;
+    Ok(detector.judges_callers().then_some(detector))
+}
+
+/// Sessions as the records of the last hours leave them. What alarmed in them was found when they came.
+async fn begin(service: &Service, scope: &str, serial: i64, detector: Detector) -> anyhow::Result<ScopeWatch> {
+    let since = OffsetDateTime::now_utc() - RECENT;
+    let (recent, seen) = new_records::recent(&service.pool, scope, since, RECENT_RECORDS_MAX).await?;
+    let replayed = tokio::task::spawn_blocking(move || {
+        let mut sessions = MemorySessions::new(SESSIONS_MAX);
+        for record in recent.iter().filter_map(|record| rmp_serde::from_slice::<ExchangeRecord>(record).ok()) {
+            judge(&detector, &record, &mut sessions);
+        }
+        ScopeWatch { serial, detector, sessions, seen }
+    });
+    replayed.await.context("replay the records of the last hours")
+}
