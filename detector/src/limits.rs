@@ -121,6 +121,14 @@ pub const VOLUME_THRESHOLDS_MAX: usize = 100_000;
 pub const BUSY_SUBJECTS_MAX: usize = 4096;
 /// Endpoints that take logins, in a bundle.
 pub const LOGIN_FIELDS_MAX: usize = 1024;
+/// Endpoints that the sequence model of a bundle predicts.
+pub const SEQUENCE_SYMBOLS_MAX: usize = 8192;
+/// Contexts of a sequence model.
+pub const SEQUENCE_CONTEXTS_MAX: usize = 150_000;
+/// Transitions of a sequence model, over all contexts.
+pub const SEQUENCE_TRANSITIONS_MAX: usize = 400_000;
+/// Required predecessors of a sequence model.
+pub const SEQUENCE_REQUIRED_MAX: usize = 20_000;
 /// Findings kept for one exchange.
 pub const FINDINGS_MAX: usize = 16;
 
