@@ -21,5 +21,8 @@ fn faults_stand_out_from_normal_sessions() {
     }
     let false_alarms: usize = measured.iter().map(|quality| quality.false_alarms).sum();
     let normal: usize = measured.iter().map(|quality| quality.normal).sum();
-    assert!(false_alarms as f64 <= FALSE_ALARMS_MAX * normal as f64, "{false_alarms} of {normal} normal sessions alarm");
+    assert!(
+        false_alarms as f64 <= FALSE_ALARMS_MAX * normal as f64,
+        "{false_alarms} of {normal} normal sessions alarm"
+    );
 }

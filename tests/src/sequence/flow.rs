@@ -115,9 +115,7 @@ impl Visit<'_> {
         match step {
             Step::Call(operation) => self.call(operation),
             Step::InOrder(steps) => steps.iter().all(|step| self.walk(step)),
-            Step::Maybe(share, step) => {
-                !self.generator.random_bool(share.powf(self.visitor.haste)) || self.walk(step)
-            }
+            Step::Maybe(share, step) => !self.generator.random_bool(share.powf(self.visitor.haste)) || self.walk(step),
             Step::OneOf(choices) => {
                 let mut place = self.generator.random_range(0.0..choices.iter().map(|(weight, _)| weight).sum());
                 let chosen = choices.iter().find(|(weight, _)| {

@@ -6,8 +6,8 @@ use apiward_detector::limits::{SEQUENCE_CONTEXTS_MAX, SEQUENCE_TRANSITIONS_MAX};
 use apiward_detector::sequence::{CONTEXT_CALLS_MAX, ContextFollower, History, SequenceContext};
 use apiward_detector::session::CallSymbol;
 
-use super::sessions::{Session, replay};
 use super::SequenceSettings;
+use super::sessions::{Session, replay};
 
 /// A context, filled up; see [`History::context`].
 pub(super) type Context = [u32; CONTEXT_CALLS_MAX];
@@ -86,7 +86,11 @@ impl Counts {
         }
         // Shorter ones come first: without them the longer ones are not reached.
         all.sort_by(|one, other| {
-            one.calls.len().cmp(&other.calls.len()).then(other.total.total_cmp(&one.total)).then(one.calls.cmp(&other.calls))
+            one.calls
+                .len()
+                .cmp(&other.calls.len())
+                .then(other.total.total_cmp(&one.total))
+                .then(one.calls.cmp(&other.calls))
         });
         let mut transitions = 0;
         let fitting = all.iter().take(SEQUENCE_CONTEXTS_MAX).take_while(|context| {

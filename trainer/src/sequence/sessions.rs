@@ -90,7 +90,8 @@ pub(super) fn symbols(sessions: &[Session], settings: &SequenceSettings) -> Vec<
     }
     used.remove(&CallSymbol::UNKNOWN);
     used.retain(|_, (_, callers, _)| *callers >= settings.callers_min);
-    let mut most_used: Vec<(CallSymbol, f32)> = used.into_iter().map(|(symbol, (weight, ..))| (symbol, weight)).collect();
+    let mut most_used: Vec<(CallSymbol, f32)> =
+        used.into_iter().map(|(symbol, (weight, ..))| (symbol, weight)).collect();
     most_used.sort_by(|one, other| other.1.total_cmp(&one.1).then(one.0.cmp(&other.0)));
     most_used.truncate(SEQUENCE_SYMBOLS_MAX);
     let mut symbols: Vec<CallSymbol> = most_used.into_iter().map(|(symbol, _)| symbol).collect();

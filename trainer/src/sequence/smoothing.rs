@@ -77,9 +77,10 @@ fn steps(counts: &Counts, sessions: &[&Session], symbols: &[CallSymbol]) -> Vec<
             let mut contexts = [None; LENGTHS];
             for (length, place) in contexts.iter_mut().enumerate() {
                 let order = &counts.orders[length];
-                *place = history.context(length).and_then(|context| order.place(&context)).map(|context| {
-                    (context, order.followed[context].weight(symbol as u32))
-                });
+                *place = history
+                    .context(length)
+                    .and_then(|context| order.place(&context))
+                    .map(|context| (context, order.followed[context].weight(symbol as u32)));
             }
             steps.push(Step { contexts, weight: f64::from(session.weight) });
         });

@@ -42,12 +42,8 @@ pub(super) fn fitted(detector: &SequenceDetector, sessions: &[&Session], seed: u
     for variance_floor in VARIANCE_FLOORS {
         for surprise_max in SURPRISES_MAX {
             for drift in DRIFTS {
-                let calibration = SequenceCalibration {
-                    variance_floor,
-                    surprise_max,
-                    drift,
-                    ..detector.model().calibration.clone()
-                };
+                let calibration =
+                    SequenceCalibration { variance_floor, surprise_max, drift, ..detector.model().calibration.clone() };
                 let area = mean_area(&calibration, &normal, &faulty);
                 if area > best.0 {
                     best = (area, calibration);

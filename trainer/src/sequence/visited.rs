@@ -39,10 +39,14 @@ pub(super) fn fitted(detector: &SequenceDetector, sessions: &[&Session]) -> Visi
     let mut all = [1.0_f64; 3];
     for _ in 0..ROUNDS {
         let (mut observed, mut expected) = ([0.5; 3], [0.5; 3]);
-        for_each(&steps, |visited| all[visited.state], |visited, weight, share| {
-            expected[visited.state] += weight * share;
-            observed[visited.state] += if visited.is_next { weight } else { 0.0 };
-        });
+        for_each(
+            &steps,
+            |visited| all[visited.state],
+            |visited, weight, share| {
+                expected[visited.state] += weight * share;
+                observed[visited.state] += if visited.is_next { weight } else { 0.0 };
+            },
+        );
         for state in 0..3 {
             all[state] = (all[state] * observed[state] / expected[state]).clamp(*FACTORS.start(), *FACTORS.end());
         }
@@ -52,10 +56,14 @@ pub(super) fn fitted(detector: &SequenceDetector, sessions: &[&Session]) -> Visi
     for _ in 0..ROUNDS {
         let mut expected = vec![[0.0; 3]; symbols];
         let mut observed = vec![[0.0; 3]; symbols];
-        for_each(&steps, |visited| own[visited.symbol as usize][visited.state], |visited, weight, share| {
-            expected[visited.symbol as usize][visited.state] += weight * share;
-            observed[visited.symbol as usize][visited.state] += if visited.is_next { weight } else { 0.0 };
-        });
+        for_each(
+            &steps,
+            |visited| own[visited.symbol as usize][visited.state],
+            |visited, weight, share| {
+                expected[visited.symbol as usize][visited.state] += weight * share;
+                observed[visited.symbol as usize][visited.state] += if visited.is_next { weight } else { 0.0 };
+            },
+        );
         for (own, (observed, expected)) in own.iter_mut().zip(observed.iter().zip(&expected)) {
             for state in 0..3 {
                 // As if it had shown the factor for all so often.
