@@ -1,7 +1,5 @@
 //! What normal sessions that the model has not seen come to.
 
-use std::collections::HashMap;
-
 use apiward_detector::calibration::ErrorTail;
 use apiward_detector::sequence::{SequenceCalibration, SequenceDetector};
 
@@ -11,12 +9,14 @@ use super::SequenceSettings;
 use super::sessions::{Session, replay};
 use super::surprise::{course, highest_sum};
 
-/// Sessions of one caller that count at least, whatever its share.
-const CALLER_SESSIONS_MIN: usize = 3;
+/// Sessions of one caller, beyond those of all others and half of its own, from which on they are set aside: what one alone does
+/// time and again is not normal.
+const SESSIONS_APART_MIN: usize = 3;
 
 /// Figures of sessions that were held out.
 pub(super) struct HeldOut {
-    highest_sums: Vec<f32>,
+    /// With the session's caller.
+    highest_sums: Vec<(u64, f32)>,
     /// Mean −ln p of a call.
     pub nats: f64,
     /// Share of calls that were the most probable one, and among the ten most probable.
@@ -25,19 +25,12 @@ pub(super) struct HeldOut {
 }
 
 impl HeldOut {
-    pub fn of(detector: &SequenceDetector, sessions: &[&Session], settings: &SequenceSettings) -> Self {
-        let sessions_max = (sessions.len() as f64 * settings.caller_share_max) as usize;
-        let mut of_callers: HashMap<u64, usize> = HashMap::new();
+    pub fn of(detector: &SequenceDetector, sessions: &[&Session]) -> Self {
         let mut held_out = Self { highest_sums: Vec::new(), nats: 0.0, top1: 0.0, top10: 0.0 };
         let mut calls = 0.0;
         for session in sessions {
-            let of_caller = of_callers.entry(session.caller).or_default();
-            *of_caller += 1;
-            if *of_caller > sessions_max.max(CALLER_SESSIONS_MIN) {
-                continue;
-            }
             let course = course(detector, &session.calls);
-            held_out.highest_sums.push(highest_sum(&detector.model().calibration, &course));
+            held_out.highest_sums.push((session.caller, highest_sum(&detector.model().calibration, &course)));
             held_out.nats += course.iter().map(|call| f64::from(call.nats)).sum::<f64>();
             replay(&session.calls, &mut |window, next| {
                 calls += 1.0;
@@ -55,10 +48,27 @@ impl HeldOut {
 
     /// The tail of the highest sums, armed for a share of the budget.
     pub fn tail(&self, budget_share: f64, settings: &SequenceSettings) -> ErrorTail {
-        armed(&self.highest_sums, SURPRISE_SHAPES, settings.budget * budget_share, settings.budget * budget_share)
+        let rate = settings.budget * budget_share;
+        armed(&self.without_one_apart(), SURPRISE_SHAPES, rate, rate)
     }
 
     pub fn alarms(&self, calibration: &SequenceCalibration) -> usize {
-        self.highest_sums.iter().filter(|sum| calibration.highest_sum.alarms(**sum)).count()
+        self.highest_sums.iter().filter(|(_, sum)| calibration.highest_sum.alarms(*sum)).count()
+    }
+
+    /// All sums but those of one caller that nobody else comes near.
+    fn without_one_apart(&self) -> Vec<f32> {
+        let highest = |sums: &mut dyn Iterator<Item = &(u64, f32)>| {
+            sums.max_by(|(_, one), (_, other)| one.total_cmp(other)).copied().unwrap_or_default()
+        };
+        let (caller, _) = highest(&mut self.highest_sums.iter());
+        let (_, of_others) = highest(&mut self.highest_sums.iter().filter(|(other, _)| *other != caller));
+        let is_apart = |(_, sum): &&(u64, f32)| *sum > of_others;
+        let own = self.highest_sums.iter().filter(|(other, _)| *other == caller).count();
+        let apart = self.highest_sums.iter().filter(is_apart).count();
+        if apart < SESSIONS_APART_MIN || 2 * apart < own {
+            return self.highest_sums.iter().map(|(_, sum)| *sum).collect();
+        }
+        self.highest_sums.iter().filter(|sum| !is_apart(sum)).map(|(_, sum)| *sum).collect()
     }
 }

@@ -128,6 +128,7 @@ pub fn learn_sequence(
         return Ok(LearnedSequence { model: None, report });
     }
     let Parts { fit, tune, calibrate } = sessions::divide(&sessions, seed);
+    let [tune, calibrate] = [tune, calibrate].map(|part| sessions::within_share(&part, settings));
 
     let counts = Counts::of(&fit, &symbols, settings);
     let mut model = SequenceModel {
@@ -154,7 +155,7 @@ pub fn learn_sequence(
     model.calibration.missing_alarms = missing.is_within_budget;
     model.contexts = Counts::of(&learned_from, &model.symbols, settings).contexts();
     let detector = SequenceDetector::load(model.clone())?;
-    let held_out = calibration::HeldOut::of(&detector, &calibrate, settings);
+    let held_out = calibration::HeldOut::of(&detector, &calibrate);
     model.calibration.highest_sum = held_out.tail(if missing.is_within_budget { 0.5 } else { 1.0 }, settings);
     report.held_out_sessions = calibrate.len();
     report.held_out_nats = held_out.nats;

@@ -18,7 +18,11 @@ const LEVELS: [f64; 5] = [0.06, 0.03, 0.015, 0.007, 0.003];
 /// Standard normal quantile of the one-sided confidence, 95 %.
 const CONFIDENCE_Z: f64 = 1.645;
 /// Callers of an endpoint from whom it is learned what comes before it.
-const CALLERS_MIN: u32 = 5;
+const CALLERS_MIN: usize = 5;
+/// Share of them who must have been to an endpoint before, at some time, for it to be looked at.
+const CALLERS_SHARE_MIN: f64 = 0.9;
+/// Exceptions of one caller that may be chance.
+const SESSIONS_BY_CHANCE_MAX: usize = 1;
 /// Endpoints between which it is looked for: pairs are counted in a table.
 const SYMBOLS_MAX: usize = 4096;
 /// Required predecessors of one endpoint that are kept.
@@ -29,15 +33,6 @@ pub(super) struct MissingSteps {
     /// Estimated share of normal sessions in which one is broken, 0..1.
     pub rate: f32,
     pub is_within_budget: bool,
-}
-
-/// Who was where before, over sessions.
-struct Precedence {
-    symbols: usize,
-    /// Per symbol: sessions with it, their weight, their callers.
-    sessions: Vec<(u32, f64, u32)>,
-    /// Per symbol and predecessor: sessions with the predecessor first, and their weight.
-    preceded: Vec<(u32, f32)>,
 }
 
 /// Rules learned from all sessions, at the level at which those of `fit` keep in the others.
@@ -58,12 +53,14 @@ pub(super) fn learn(
     let of_fit = Precedence::of(fit, symbols);
     let of_all = Precedence::of(&all, symbols);
     for level in LEVELS {
-        let rules = of_fit.rules(level);
-        let breaking = held_out.iter().filter(|session| breaks(&rules, session, symbols));
-        let broken: f64 = breaking.map(|session| f64::from(session.weight)).sum();
+        let rules = of_fit.rules(level, settings.callers_min);
+        let mut breaking = Visits::default();
+        held_out.iter().filter(|session| breaks(&rules, session, symbols)).for_each(|session| breaking.add(session));
+        let is_normal = !breaking.is_of_few(settings.callers_min);
+        let broken = if is_normal { f64::from(breaking.weight) } else { 0.0 };
         // Half of the budget is for sums.
         if broken <= (total * settings.budget / 2.0).floor() {
-            let rules = of_all.rules(level);
+            let rules = of_all.rules(level, settings.callers_min);
             if rules.is_empty() {
                 break;
             }
@@ -74,55 +71,94 @@ pub(super) fn learn(
     (Vec::new(), none)
 }
 
+/// Who was where before, over sessions.
+struct Precedence {
+    /// Per symbol: sessions with it.
+    sessions: Vec<Visits>,
+    /// Per symbol: the endpoints that most callers had been to before, with the sessions that had not.
+    without: Vec<Vec<(usize, Visits)>>,
+}
+
+/// Sessions with something.
+#[derive(Debug, Clone, Copy, Default)]
+struct Visits {
+    sessions: usize,
+    weight: f32,
+    callers: usize,
+    /// The caller counted last.
+    last: u64,
+}
+
+impl Visits {
+    fn add(&mut self, session: &Session) {
+        if self.sessions == 0 || self.last != session.caller {
+            self.callers += 1;
+            self.last = session.caller;
+        }
+        self.sessions += 1;
+        self.weight += session.weight;
+    }
+
+    /// Whether fewer callers than that do it, time and again: it is theirs alone, and not normal.
+    fn is_of_few(&self, callers_min: usize) -> bool {
+        self.callers < callers_min && self.sessions > SESSIONS_BY_CHANCE_MAX
+    }
+}
+
 impl Precedence {
     /// Sessions of one caller are next to each other.
     fn of(sessions: &[&Session], symbols: &[CallSymbol]) -> Self {
         let count = symbols.len();
-        let mut precedence =
-            Self { symbols: count, sessions: vec![(0, 0.0, 0); count], preceded: vec![(0, 0.0); count * count] };
-        let mut last_callers = vec![None; count];
-        for session in sessions {
-            let first_calls = first_calls(session, symbols);
+        let first_calls: Vec<Vec<usize>> = sessions.iter().map(|session| first_calls(session, symbols)).collect();
+        let mut of_symbols = vec![Visits::default(); count];
+        let mut preceded = vec![Visits::default(); count * count];
+        for (session, first_calls) in sessions.iter().zip(&first_calls) {
             for (place, symbol) in first_calls.iter().enumerate() {
-                let (number, weight, callers) = &mut precedence.sessions[*symbol];
-                *number += 1;
-                *weight += f64::from(session.weight);
-                if last_callers[*symbol].replace(session.caller) != Some(session.caller) {
-                    *callers += 1;
-                }
+                of_symbols[*symbol].add(session);
                 for predecessor in &first_calls[..place] {
-                    let (number, weight) = &mut precedence.preceded[*symbol * count + *predecessor];
-                    *number += 1;
-                    *weight += session.weight;
+                    preceded[*symbol * count + *predecessor].add(session);
                 }
             }
         }
-        precedence
+        let candidates = |(symbol, all): (usize, &Visits)| {
+            let of_most = |predecessor: &usize| {
+                let callers = preceded[symbol * count + predecessor].callers;
+                all.callers >= CALLERS_MIN && callers as f64 >= CALLERS_SHARE_MIN * all.callers as f64
+            };
+            (0..count).filter(of_most).map(|predecessor| (predecessor, Visits::default())).collect()
+        };
+        let mut without: Vec<Vec<(usize, Visits)>> = of_symbols.iter().enumerate().map(candidates).collect();
+        for (session, first_calls) in sessions.iter().zip(&first_calls) {
+            for (place, symbol) in first_calls.iter().enumerate() {
+                let before = &first_calls[..place];
+                for (_, visits) in without[*symbol].iter_mut().filter(|(candidate, _)| !before.contains(candidate)) {
+                    visits.add(session);
+                }
+            }
+        }
+        Self { sessions: of_symbols, without }
     }
 
     /// Those whose share of exceptions is at most `level`, as far as can be told.
-    fn rules(&self, level: f64) -> Vec<RequiredPredecessor> {
+    fn rules(&self, level: f64, callers_min: usize) -> Vec<RequiredPredecessor> {
         let mut rules = Vec::new();
-        for (symbol, (sessions, weight, callers)) in self.sessions.iter().enumerate() {
-            if *callers < CALLERS_MIN || self.symbols < 2 {
-                continue;
-            }
-            let row = &self.preceded[symbol * self.symbols..(symbol + 1) * self.symbols];
-            let mut of_symbol: Vec<(u32, RequiredPredecessor)> = Vec::new();
-            for (predecessor, (preceded, preceded_weight)) in row.iter().enumerate() {
-                if share_at_most((weight - f64::from(*preceded_weight)).max(0.0), *weight) <= level {
-                    let rule = RequiredPredecessor {
-                        symbol: symbol as u32,
-                        predecessor: predecessor as u32,
-                        sessions: *sessions,
-                        exceptions: sessions - preceded,
-                    };
-                    // What fewer sessions go through tells more.
-                    of_symbol.push((self.sessions[predecessor].0, rule));
+        for (symbol, (all, candidates)) in self.sessions.iter().zip(&self.without).enumerate() {
+            let keeps = |(_, without): &&(usize, Visits)| {
+                let counted = if without.is_of_few(callers_min) { 0.0 } else { without.weight };
+                let of_all = all.weight - without.weight + counted;
+                share_at_most(counted.into(), of_all.into()) <= level
+            };
+            let mut kept: Vec<&(usize, Visits)> = candidates.iter().filter(keeps).collect();
+            // What fewer sessions go through tells more.
+            kept.sort_by_key(|(predecessor, _)| (self.sessions[*predecessor].sessions, *predecessor));
+            rules.extend(kept.into_iter().take(RULES_OF_ENDPOINT_MAX).map(|(predecessor, without)| {
+                RequiredPredecessor {
+                    symbol: symbol as u32,
+                    predecessor: *predecessor as u32,
+                    sessions: all.sessions as u32,
+                    exceptions: without.sessions as u32,
                 }
-            }
-            of_symbol.sort_by_key(|(sessions, rule)| (*sessions, rule.predecessor));
-            rules.extend(of_symbol.into_iter().take(RULES_OF_ENDPOINT_MAX).map(|(_, rule)| rule));
+            }));
         }
         rules.truncate(SEQUENCE_REQUIRED_MAX);
         rules

@@ -14,6 +14,8 @@ const SESSION_CALLS_MAX: usize = 2_000;
 /// Shares of the sessions that are counted, and that choose what cannot be counted; the rest calibrates.
 const FIT_SHARE: f64 = 0.6;
 const TUNE_SHARE: f64 = 0.2;
+/// Sessions of one caller that tune and calibrate, whatever its share.
+const CALLER_SESSIONS_MIN: usize = 3;
 
 /// A session, and how much it counts.
 #[derive(Debug, Clone, PartialEq)]
@@ -118,19 +120,27 @@ pub(super) fn divide(sessions: &[Session], seed: u64) -> Parts<'_> {
     let rank = |caller: u64| stable_hash(&[b"sequence part", &seed.to_le_bytes(), &caller.to_le_bytes()]);
     let mut order: Vec<(u64, &Session)> = sessions.iter().map(|session| (rank(session.caller), session)).collect();
     order.sort_by_key(|(rank, session)| (*rank, session.caller));
-    let count = sessions.len() as f64;
+    let weight = |session: &Session| f64::from(session.weight);
+    let total: f64 = sessions.iter().map(weight).sum();
     let mut parts = Parts { fit: Vec::new(), tune: Vec::new(), calibrate: Vec::new() };
-    let mut before = 0;
+    let mut before = 0.0;
     for of_caller in order.chunk_by(|(_, one), (_, other)| one.caller == other.caller) {
-        let part = match before as f64 / count {
+        let part = match before / total {
             share if share < FIT_SHARE => &mut parts.fit,
             share if share < FIT_SHARE + TUNE_SHARE => &mut parts.tune,
             _ => &mut parts.calibrate,
         };
         part.extend(of_caller.iter().map(|(_, session)| *session));
-        before += of_caller.len();
+        before += of_caller.iter().map(|(_, session)| weight(session)).sum::<f64>();
     }
     parts
+}
+
+/// Without those of a caller that are more than its share; `sessions` of one caller are next to each other.
+pub(super) fn within_share<'s>(sessions: &[&'s Session], settings: &SequenceSettings) -> Vec<&'s Session> {
+    let most = ((sessions.len() as f64 * settings.caller_share_max) as usize).max(CALLER_SESSIONS_MIN);
+    let of_callers = sessions.chunk_by(|one, other| one.caller == other.caller);
+    of_callers.flat_map(|of_caller| of_caller.iter().take(most)).copied().collect()
 }
 
 /// Goes through a session as the filter would have met it: `with` gets the window before each call, and the call. What began
