@@ -22,6 +22,7 @@ pub mod observation;
 pub mod payload;
 pub mod profile;
 pub mod route;
+pub mod sequence;
 pub mod session;
 pub mod telemetry;
 pub mod verdict;

@@ -127,6 +127,14 @@ pub const WATCHLIST_BYTES_MAX: usize = 2 * 1024 * 1024;
 pub const WATCH_ENTRIES_MAX: usize = 8192;
 /// Bytes of the reason of a watchlist entry.
 pub const WATCH_REASON_BYTES_MAX: usize = 200;
+/// Endpoints that the sequence model of a bundle predicts.
+pub const SEQUENCE_SYMBOLS_MAX: usize = 8192;
+/// Contexts of a sequence model.
+pub const SEQUENCE_CONTEXTS_MAX: usize = 150_000;
+/// Transitions of a sequence model, over all contexts.
+pub const SEQUENCE_TRANSITIONS_MAX: usize = 400_000;
+/// Required predecessors of a sequence model.
+pub const SEQUENCE_REQUIRED_MAX: usize = 20_000;
 /// Findings kept for one exchange.
 pub const FINDINGS_MAX: usize = 16;
 

@@ -3,6 +3,7 @@
 pub mod demo;
 pub mod discovery;
 pub mod harness;
+pub mod sequence;
 pub mod shop;
 pub mod store_cost;
 pub mod traffic;

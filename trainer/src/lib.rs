@@ -22,6 +22,7 @@ pub mod problem;
 pub mod scope_graphs;
 pub mod secret;
 mod senders;
+pub mod sequence;
 pub mod serve;
 pub mod signing;
 pub mod storage;

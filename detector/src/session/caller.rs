@@ -34,14 +34,19 @@ impl CallerSession {
         }
     }
 
-    /// Appends a call to the window.
-    pub fn append(&mut self, endpoint: CallSymbol, at_ms: Option<i64>) {
-        let gap = match at_ms {
+    /// The gap that a call at this time has to the last one of the window.
+    pub fn gap_to(&self, at_ms: Option<i64>) -> CallGap {
+        match at_ms {
             _ if self.window.count() == 0 => CallGap::None,
             _ if self.window.is_open() => CallGap::Concurrent,
             Some(at_ms) if self.last_ms != 0 => CallGap::of(at_ms.saturating_sub(self.last_ms)),
             _ => CallGap::None,
-        };
+        }
+    }
+
+    /// Appends a call to the window.
+    pub fn append(&mut self, endpoint: CallSymbol, at_ms: Option<i64>) {
+        let gap = self.gap_to(at_ms);
         self.window.push(Call { endpoint, gap, outcome: CallOutcome::Open });
         self.last_ms = at_ms.unwrap_or(0).max(self.last_ms);
     }

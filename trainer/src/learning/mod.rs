@@ -9,7 +9,7 @@ mod continuity;
 mod endpoint;
 mod golden;
 mod novelty;
-mod pareto;
+pub(crate) mod pareto;
 mod payloads;
 mod report;
 mod routes;
@@ -17,7 +17,7 @@ mod rules;
 mod shares;
 mod vocabulary;
 mod volume;
-mod whole;
+pub(crate) mod whole;
 
 use std::ops::ControlFlow;
 use std::time::Instant;

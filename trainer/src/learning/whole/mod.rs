@@ -1,7 +1,7 @@
 //! The exchange as a whole: standardised features, the autoencoder, and how rare its errors and its baseline's are.
 
 mod scales;
-mod tails;
+pub(crate) mod tails;
 
 use std::ops::ControlFlow;
 
