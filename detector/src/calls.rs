@@ -5,12 +5,17 @@
 
 use crate::detector::Detector;
 use crate::exchange::Phase;
+use crate::hashing::stable_hash;
 use crate::observation::{Observation, ResponseMeasures};
 use crate::route::{RouteMatch, RouteTable};
-use crate::session::{CallAnswered, CallMade, CallOutcome, CallStep, CallSymbol, SessionStore};
+use crate::sequence::{NextCall, SequenceDetector};
+use crate::session::{CallAnswered, CallMade, CallOutcome, CallStep, CallSymbol, CallerSession, SessionStore};
 use crate::telemetry::CallerRecord;
-use crate::verdict::{Finding, Verdict, higher, insert_findings};
+use crate::verdict::{Finding, FindingKind, Verdict, higher, insert_findings};
 use crate::volume::{VolumeJudgement, VolumeSubject, VolumeSubjectState, object_of};
+
+/// What reasons call the endpoints that the route table does not know.
+const UNKNOWN_ENDPOINTS: &str = "unknown endpoints";
 
 /// Who calls, and when.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -62,6 +67,8 @@ impl CallSite {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct CallFindings {
     /// 0..1; `None` where there is nothing to judge by.
+    pub sequence: Option<f32>,
+    /// 0..1; `None` where there is nothing to judge by.
     pub volume: Option<f32>,
     pub findings: Vec<Finding>,
     /// Whose sessions alarmed.
@@ -81,20 +88,25 @@ pub struct AlarmedSubject {
 }
 
 impl CallFindings {
-    fn add(&mut self, subject: VolumeSubject, hash: u64, judgement: VolumeJudgement) {
+    fn add_volume(&mut self, subject: VolumeSubject, hash: u64, judgement: VolumeJudgement) {
         self.volume = higher(self.volume, judgement.score);
-        let alarms = judgement.findings.iter().filter(|finding| finding.alarm);
+        self.add(subject, hash, judgement.findings);
+    }
+
+    fn add(&mut self, subject: VolumeSubject, hash: u64, findings: Vec<Finding>) {
+        let alarms = findings.iter().filter(|finding| finding.alarm);
         if let Some(strongest) = alarms.max_by(|one, other| one.score.total_cmp(&other.score)) {
             let reason = strongest.reason.clone();
             self.alarmed.push(AlarmedSubject { subject, hash, score: strongest.score, reason });
         }
-        self.findings.extend(judgement.findings);
+        self.findings.extend(findings);
     }
 }
 
 impl Verdict {
     /// Adds what the sessions say; as with other findings, an alarm stays.
     pub fn include(&mut self, call: CallFindings) {
+        self.detectors.sequence = higher(self.detectors.sequence, call.sequence);
         self.detectors.volume = higher(self.detectors.volume, call.volume);
         if call.findings.iter().any(|finding| finding.alarm) {
             self.anomalous = true;
@@ -108,7 +120,7 @@ impl Verdict {
 impl Detector {
     /// Whether anything is learned of callers.
     pub fn judges_callers(&self) -> bool {
-        self.bundle().volume.is_armed()
+        self.bundle().volume.is_armed() || self.sequence().is_some_and(SequenceDetector::is_armed)
     }
 
     /// Begins a call. `None` while its endpoint is not known yet, and where there is nothing to judge by.
@@ -125,7 +137,7 @@ impl Detector {
         let routes = &self.bundle().routes;
         let CallSite { endpoint, index, object } = CallSite::of(routes, observation)?;
         let known = index.and_then(|index| routes.endpoints.get(index));
-        let label = known.map_or_else(|| "unknown endpoints".to_owned(), |endpoint| endpoint.label());
+        let label = known.map_or_else(|| UNKNOWN_ENDPOINTS.to_owned(), |endpoint| endpoint.label());
         let volume = &self.bundle().volume;
         let login = known.and_then(|endpoint| volume.login_field(endpoint.id));
         let login = login.and_then(|field| field.find(observation));
@@ -154,7 +166,7 @@ impl Detector {
                 let state = VolumeSubjectState { subject, hash: caller, activity: &session.activity };
                 of_caller = volume.judge(state, call.endpoint, &call.label, Phase::Response);
             });
-            judged.add(subject, caller, of_caller);
+            judged.add_volume(subject, caller, of_caller);
         }
         if let Some(address) = address {
             let subject = VolumeSubject::Address;
@@ -164,7 +176,7 @@ impl Detector {
                 let state = VolumeSubjectState { subject, hash: address, activity: &session.activity };
                 of_address = volume.judge(state, call.endpoint, &call.label, Phase::Response);
             });
-            judged.add(subject, address, of_address);
+            judged.add_volume(subject, address, of_address);
         }
         if at_ms.is_some() { judged } else { CallFindings::default() }
     }
@@ -185,15 +197,19 @@ impl Detector {
         if let Some(named) = caller.named_by() {
             let subject = VolumeSubject::Caller;
             let mut of_caller = VolumeJudgement::default();
+            let mut in_order = CallOrder::default();
             sessions.change_caller(named, CallStep::Begin, &mut |session| {
                 session.awake(at_ms);
+                in_order = self.order(session, endpoint, &call.label, at_ms, phase);
                 session.append(endpoint, at_ms);
                 let Some(at_ms) = at_ms else { return };
                 session.count(&made(at_ms, caller.network));
                 let state = VolumeSubjectState { subject, hash: named, activity: &session.activity };
                 of_caller = volume.judge(state, endpoint, &call.label, phase);
             });
-            judged.add(subject, named, of_caller);
+            judged.sequence = in_order.score;
+            judged.add(subject, named, in_order.finding.into_iter().collect());
+            judged.add_volume(subject, named, of_caller);
         }
         if let Some((address, at_ms)) = caller.address.zip(at_ms) {
             let subject = VolumeSubject::Address;
@@ -203,8 +219,52 @@ impl Detector {
                 let state = VolumeSubjectState { subject, hash: address, activity: &session.activity };
                 of_address = volume.judge(state, endpoint, &call.label, phase);
             });
-            judged.add(subject, address, of_address);
+            judged.add_volume(subject, address, of_address);
         }
         judged
     }
+
+    /// Judges the call by the ones before it, which it is not among yet, and keeps the session's sum.
+    fn order(
+        &self,
+        session: &mut CallerSession,
+        endpoint: CallSymbol,
+        label: &str,
+        at_ms: Option<i64>,
+        phase: Phase,
+    ) -> CallOrder {
+        let Some(sequence) = self.sequence() else { return CallOrder::default() };
+        let next = NextCall { endpoint, gap: session.gap_to(at_ms) };
+        let Some(judgement) = sequence.judge_in_session(&session.window, session.surprise_sum, next) else {
+            return CallOrder::default();
+        };
+        session.surprise_sum = judgement.sum;
+        let label_of = |symbol: CallSymbol| if symbol == endpoint { label.to_owned() } else { self.label_of(symbol) };
+        let finding = judgement.alarm.then(|| {
+            let missing = judgement.missing.map_or(CallSymbol::UNKNOWN, |missing| missing.predecessor);
+            let parts: [&[u8]; 3] = [b"sequence", &endpoint.0.to_le_bytes(), &missing.0.to_le_bytes()];
+            Finding {
+                key: stable_hash(&parts),
+                kind: if judgement.missing.is_some() { FindingKind::MissingStep } else { FindingKind::CallOrder },
+                phase,
+                score: judgement.score,
+                alarm: true,
+                reason: sequence.reason(&session.window, next, &judgement, &label_of),
+                attack_class: None,
+            }
+        });
+        CallOrder { score: Some(judgement.score), finding }
+    }
+
+    fn label_of(&self, symbol: CallSymbol) -> String {
+        let known = self.bundle().routes.endpoints.iter().find(|endpoint| CallSymbol::of(endpoint.id) == symbol);
+        known.map_or_else(|| UNKNOWN_ENDPOINTS.to_owned(), |endpoint| endpoint.label())
+    }
+}
+
+/// What the order of calls says of one.
+#[derive(Debug, Clone, Default)]
+struct CallOrder {
+    score: Option<f32>,
+    finding: Option<Finding>,
 }

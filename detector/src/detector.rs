@@ -12,6 +12,7 @@ use crate::profile::{
     EndpointProfile, FEATURES, FeatureUnit, baseline_statistic, feature_count, features_of, visible_in,
 };
 use crate::route::{Endpoint, RouteMatch, canonical_path};
+use crate::sequence::SequenceDetector;
 use crate::session::SessionStore;
 use crate::verdict::{DetectorKind, DetectorScores, Finding, FindingKind, Verdict, higher, insert_findings};
 use crate::work::WorkBudget;
@@ -28,6 +29,7 @@ pub struct Detector {
     bundle: Bundle,
     autoencoder: Option<Autoencoder>,
     payload_scorer: Option<PayloadScorer>,
+    sequence: Option<SequenceDetector>,
 }
 
 /// A verdict with what the network computed for it.
@@ -105,7 +107,8 @@ impl Detector {
                 NetworkKind::Payload => payload_scorer = Some(PayloadScorer::load(&network.onnx)?),
             }
         }
-        Ok(Self { bundle, autoencoder, payload_scorer })
+        let sequence = bundle.sequence.clone().map(SequenceDetector::load).transpose()?;
+        Ok(Self { bundle, autoencoder, payload_scorer, sequence })
     }
 
     pub fn manifest(&self) -> &Manifest {
@@ -119,6 +122,11 @@ impl Detector {
     /// The payload network, which scores values while they are observed; `None` where the bundle has none.
     pub fn payload_scorer(&self) -> Option<&PayloadScorer> {
         self.payload_scorer.as_ref()
+    }
+
+    /// In which order callers use the endpoints; `None` where it was not learned.
+    pub fn sequence(&self) -> Option<&SequenceDetector> {
+        self.sequence.as_ref()
     }
 
     pub fn bundle(&self) -> &Bundle {

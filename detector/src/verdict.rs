@@ -73,10 +73,14 @@ pub enum FindingKind {
     ObjectCount,
     /// A caller or address that the trainer put on the watchlist.
     Watchlist,
+    /// A call that is unlikely after the caller's last ones.
+    CallOrder,
+    /// A call without one that always came before it.
+    MissingStep,
 }
 
 impl FindingKind {
-    pub const ALL: [FindingKind; 28] = [
+    pub const ALL: [FindingKind; 30] = [
         FindingKind::UnknownHost,
         FindingKind::UnknownEndpoint,
         FindingKind::UnknownMethod,
@@ -105,6 +109,8 @@ impl FindingKind {
         FindingKind::LoginIdentifiers,
         FindingKind::ObjectCount,
         FindingKind::Watchlist,
+        FindingKind::CallOrder,
+        FindingKind::MissingStep,
     ];
 
     /// The detector that reports this kind.
@@ -124,6 +130,7 @@ impl FindingKind {
             | FindingKind::LoginIdentifiers
             | FindingKind::ObjectCount
             | FindingKind::Watchlist => DetectorKind::Volume,
+            FindingKind::CallOrder | FindingKind::MissingStep => DetectorKind::Sequence,
             _ => DetectorKind::Profile,
         }
     }

@@ -73,6 +73,7 @@ pub fn bundle(serial: u64) -> Bundle {
         policy: Policy { false_alarm_budget: 0.001, enforce_overrides: vec![], payload_exceptions: vec![] },
         vocabulary: Default::default(),
         volume: Default::default(),
+        sequence: None,
         golden: vec![],
         golden_payloads: vec![],
     }

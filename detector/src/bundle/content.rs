@@ -8,12 +8,13 @@ use crate::observation::Observation;
 use crate::payload::PayloadException;
 use crate::profile::{EndpointProfile, Vocabulary};
 use crate::route::RouteTable;
+use crate::sequence::SequenceModel;
 use crate::volume::VolumeCalibration;
 
 use super::BundleError;
 
 /// Version of the payload, the observation's features included. A filter reads exactly this one.
-pub const BUNDLE_SCHEMA: u32 = 4;
+pub const BUNDLE_SCHEMA: u32 = 5;
 
 /// The payload.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -27,6 +28,8 @@ pub struct Bundle {
     pub calibration: Calibration,
     /// How much callers and addresses do.
     pub volume: VolumeCalibration,
+    /// In which order callers use the endpoints; `None` where too little was seen to tell.
+    pub sequence: Option<SequenceModel>,
     pub policy: Policy,
     pub golden: Vec<GoldenCase>,
     /// The same of the payload network, which sees texts.

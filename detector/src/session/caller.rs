@@ -10,13 +10,15 @@ pub const ADDRESS_ENDPOINTS_MAX: usize = 4;
 /// Silence after which the order of calls begins anew; what was counted fades by itself.
 pub const SESSION_GAP_MS: i64 = 30 * 60 * 1000;
 
-/// What one caller did lately. The window is for the sequence detector; volume is judged by the activity alone.
+/// What one caller did lately. The sequence detector looks at the window, volume at the activity.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct CallerSession {
     pub window: CallWindow,
     pub activity: Activity,
     /// Time of the last call, milliseconds since the Unix epoch; 0 without times.
     pub last_ms: i64,
+    /// What the sequence detector has accumulated over the session; 0 at its beginning.
+    pub surprise_sum: f32,
 }
 
 /// What one address did lately, whoever called from it.
@@ -31,6 +33,7 @@ impl CallerSession {
         let silent = |at_ms: i64| self.last_ms != 0 && at_ms.saturating_sub(self.last_ms) >= SESSION_GAP_MS;
         if at_ms.is_some_and(silent) {
             self.window = CallWindow::default();
+            self.surprise_sum = 0.0;
         }
     }
 

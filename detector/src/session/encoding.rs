@@ -9,7 +9,7 @@ use super::distinct::DistinctCount;
 use super::window::{Call, CallGap, CallOutcome, CallSymbol, CallWindow, VisitedEndpoints, WINDOW_CALLS_MAX};
 
 /// Bytes of a caller's session.
-pub const CALLER_SESSION_BYTES: usize = WINDOW_BYTES + 8 + ACTIVITY_BYTES + CALLER_ENDPOINTS_MAX * ENDPOINT_BYTES;
+pub const CALLER_SESSION_BYTES: usize = WINDOW_BYTES + 8 + 4 + ACTIVITY_BYTES + CALLER_ENDPOINTS_MAX * ENDPOINT_BYTES;
 /// Bytes of an address's session.
 pub const ADDRESS_SESSION_BYTES: usize = ACTIVITY_BYTES + ADDRESS_ENDPOINTS_MAX * ENDPOINT_BYTES;
 
@@ -37,6 +37,7 @@ impl CallerSession {
             bytes.extend([call.gap as u8, call.outcome as u8]);
         }
         bytes.extend(self.last_ms.to_le_bytes());
+        bytes.extend(self.surprise_sum.to_le_bytes());
         write_activity(&self.activity, CALLER_ENDPOINTS_MAX, &mut bytes);
         bytes
     }
@@ -62,8 +63,12 @@ impl CallerSession {
         }
         calls.truncate(calls_kept);
         let last_ms = reader.i64()?;
+        let surprise_sum = f32::from_bits(reader.u32()?);
+        if !surprise_sum.is_finite() || surprise_sum < 0.0 {
+            return None;
+        }
         let activity = read_activity(&mut reader, CALLER_ENDPOINTS_MAX)?;
-        Some(Self { window: CallWindow::from_parts(calls, visited, count), activity, last_ms })
+        Some(Self { window: CallWindow::from_parts(calls, visited, count), activity, last_ms, surprise_sum })
     }
 }
 

@@ -121,7 +121,7 @@ pub struct TrainerConnection {
     pub timeout_ms: u64,
 }
 
-/// Sessions of callers and addresses, in shared data. Each caller takes 390 bytes, each address 193.
+/// Sessions of callers and addresses, in shared data. Each caller takes 394 bytes, each address 193.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]

@@ -141,10 +141,10 @@ fn every_key_is_explained_to_the_user() {
     let keys = |object: &Value| -> Vec<String> {
         object["properties"].as_object().unwrap().keys().map(|key| format!("{key}`")).collect()
     };
-    let objects =
-        ["TrainerConnection", "TelemetryLimits", "CallerKinds", "Sessions"].map(|object| &schema["$defs"][object]);
+    let objects = ["TrainerConnection", "TelemetryLimits", "CallerKinds", "Sessions", "WatchlistSettings"]
+        .map(|object| &schema["$defs"][object]);
     for key in std::iter::once(&schema).chain(objects).flat_map(keys) {
-        if !["trainer`", "telemetry`", "sessions`", "caller_kinds`"].contains(&key.as_str()) {
+        if !["trainer`", "telemetry`", "sessions`", "watchlist`", "caller_kinds`"].contains(&key.as_str()) {
             assert!(guide.contains(&key), "`{key} is missing in envoy/README.md");
         }
     }

@@ -49,7 +49,8 @@ impl CurrentWatchlist {
         let Some((list, now_ms)) = list.zip(at_ms) else { return };
         if let Some(entry) = list.find(caller, now_ms) {
             let finding = entry.finding();
-            verdict.include(CallFindings { volume: Some(finding.score), findings: vec![finding], alarmed: vec![] });
+            let findings = CallFindings { volume: Some(finding.score), ..CallFindings::default() };
+            verdict.include(CallFindings { findings: vec![finding], ..findings });
         }
     }
 

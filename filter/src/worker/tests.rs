@@ -1,5 +1,9 @@
 use apiward_detector::bundle::{SecretKey, seal};
-use apiward_detector::telemetry::Batch;
+use apiward_detector::exchange::Phase;
+use apiward_detector::telemetry::{Batch, CallerRecord};
+use apiward_detector::verdict::Verdict;
+use apiward_detector::volume::VolumeSubject;
+use apiward_detector::watchlist::{WatchEntry, Watchlist};
 use serde_json::json;
 
 use super::*;
@@ -41,7 +45,7 @@ impl Proxy {
                     worker.call_answered(host, call.token);
                 } else if call.path.starts_with("/v1/watchlist/signed") {
                     self.watchlist_polls += 1;
-                    host.answer(200, &[], &self.watchlist);
+                    host.answer(if self.watchlist.is_empty() { 204 } else { 200 }, &[], &self.watchlist);
                     worker.call_answered(host, call.token);
                 } else {
                     self.polls.push((index, call));
@@ -230,7 +234,55 @@ fn keys_in_shared_data_do_not_grow() {
         proxy.offer(&fixture::sealed(serial), &format!("\"e{serial}\""));
         proxy.tick();
     }
-    assert_eq!(proxy.shared.keys().len(), 3);
+    assert_eq!(proxy.shared.keys().len(), 4, "bundle, its generation, and a lease each for bundle and watchlist");
+}
+
+#[test]
+fn one_worker_asks_for_the_watchlist_and_all_refuse_who_is_on_it() {
+    let mut proxy = Proxy::start(3);
+    proxy.offer(&fixture::sealed(5), "\"e5\"");
+    let watched = CallerRecord::of(
+        &apiward_detector::exchange::Caller { address: Some("10.0.0.9".into()), ..Default::default() },
+        &proxy.workers[0].1.shared().policy().hasher,
+    );
+    let entry = WatchEntry {
+        subject: VolumeSubject::Address,
+        hash: watched.address.unwrap(),
+        expires_ms: i64::MAX,
+        score: 0.9999,
+        reason: "about 25 login identifiers within the hour".into(),
+    };
+    proxy.watchlist = Watchlist::new("shop".into(), 1, vec![entry]).seal(&fixture::signing_key()).unwrap();
+    let polls = proxy.watchlist_polls;
+    proxy.pass(2_000);
+    proxy.tick();
+    proxy.tick();
+    assert_eq!(proxy.watchlist_polls, polls + 1);
+    for (host, worker) in &proxy.workers {
+        assert_eq!(host.metric("apiward_watchlist_entries"), 1);
+        let mut verdict = empty_verdict();
+        worker.shared().watchlist().judge(&watched, Some(1_000), &mut verdict);
+        assert!(verdict.anomalous && crate::watchlist::is_only_alarm(&verdict));
+        assert!(verdict.reasons()[0].contains("address is on the watchlist: about 25"), "{:?}", verdict.reasons());
+    }
+    proxy.watchlist = Watchlist::new("shop".into(), 2, vec![]).seal(&SecretKey::from_seed([1; 32])).unwrap();
+    proxy.pass(2_000);
+    proxy.tick();
+    let refused: u64 = proxy.workers.iter().map(|(host, _)| host.metric("apiward_watchlist_refusals_total")).sum();
+    assert_eq!(refused, 1, "signed by another key");
+}
+
+fn empty_verdict() -> Verdict {
+    Verdict {
+        phase: Phase::Headers,
+        endpoint_id: None,
+        endpoint: "GET /items".into(),
+        anomalous: false,
+        anomalous_in: None,
+        score: 0.0,
+        detectors: Default::default(),
+        findings: vec![],
+    }
 }
 
 #[test]

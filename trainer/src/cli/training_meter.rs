@@ -34,6 +34,7 @@ enum Stage {
         epochs_max: u64,
         later_loss: Option<f64>,
     },
+    Sequence,
     Calibration,
     #[serde(other)]
     Other,
@@ -46,6 +47,7 @@ impl Stage {
             Stage::Routes { .. } => "learning the endpoints",
             Stage::Rules { .. } => "learning the fields of each endpoint",
             Stage::Network { .. } => "training the network",
+            Stage::Sequence => "learning the order of calls",
             Stage::Calibration => "calibrating the thresholds",
             Stage::Other => "training",
         }
@@ -59,7 +61,7 @@ impl Stage {
                 let loss = later_loss.map_or_else(String::new, |loss| format!(", loss {loss:.4}"));
                 format!("epoch {epoch} of at most {epochs_max}{loss}")
             }
-            Stage::Calibration | Stage::Other => String::new(),
+            Stage::Sequence | Stage::Calibration | Stage::Other => String::new(),
         }
     }
 }
@@ -104,6 +106,7 @@ mod tests {
             Progress::Routes { records: 1 },
             Progress::Rules { done: 1, of: 2 },
             Progress::Network { epoch: 1, epochs_max: 2, later_loss: f64::NAN },
+            Progress::Sequence,
             Progress::Calibration,
         ];
         for progress in all {

@@ -142,6 +142,8 @@ fn name_of(kind: FindingKind) -> &'static str {
         FindingKind::LoginIdentifiers => "login identifiers",
         FindingKind::ObjectCount => "different objects",
         FindingKind::Watchlist => "on the watchlist",
+        FindingKind::CallOrder => "order of calls",
+        FindingKind::MissingStep => "missing step",
         FindingKind::JsonType => "JSON type of a value",
     }
 }

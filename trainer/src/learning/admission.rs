@@ -32,6 +32,8 @@ pub struct Admission {
     /// Normal ones beyond a caller's share: they only tell how much the caller does.
     pub over_share: Vec<ExchangeRecord>,
     pub excluded: Excluded,
+    /// When callers did what was left out for what it looks like, by who they are named by: sessions end there.
+    pub breaks: HashMap<u64, Vec<i64>>,
     /// Flagged records that were learned from because their findings had support.
     pub excused: usize,
     /// Whether records name callers, so that distinct callers can be asked for.
@@ -156,6 +158,8 @@ pub fn admit(
                 if for_calibration && seldom_flagged && *kept < CALIBRATION_PER_CALLER_MAX {
                     *kept += 1;
                     admission.calibration_only.push(record);
+                } else if let Some((named, at_ms)) = record.caller.named_by().zip(record.at_ms) {
+                    admission.breaks.entry(named).or_default().push(at_ms);
                 }
             }
         }
@@ -196,7 +200,8 @@ fn judged(record: &ExchangeRecord, own_payloads: &OwnPayloads, supported: &HashS
         return Judged::Excused;
     }
     // A foreign value is what profiles and thresholds are for; an unknown route has no profile to calibrate.
-    let for_calibration = verdict.findings.iter().all(|finding| finding.kind.detector() == DetectorKind::Profile);
+    let calibrates = |kind: FindingKind| matches!(kind.detector(), DetectorKind::Profile | DetectorKind::Sequence);
+    let for_calibration = verdict.findings.iter().all(|finding| calibrates(finding.kind));
     Judged::Flagged { for_calibration }
 }
 
@@ -237,9 +242,9 @@ fn supported_findings(records: &[ExchangeRecord], needed: &SupportNeeded) -> Has
     support.into_iter().filter(|(_, counter)| counter.suffices(needed)).map(|(key, _)| key).collect()
 }
 
-/// Everything that the route and profile detectors report; the others' findings never become normal by being common.
+/// Everything that the route, profile and sequence detectors report; the others' findings never become normal by being common.
 fn may_become_normal(kind: FindingKind) -> bool {
-    matches!(kind.detector(), DetectorKind::Route | DetectorKind::Profile)
+    matches!(kind.detector(), DetectorKind::Route | DetectorKind::Profile | DetectorKind::Sequence)
 }
 
 /// Whether the filter flagged it.

@@ -14,6 +14,7 @@ mod payloads;
 mod report;
 mod routes;
 mod rules;
+mod sequence;
 mod shares;
 mod vocabulary;
 mod volume;
@@ -34,6 +35,7 @@ use crate::discovery::Correction;
 use crate::discovery::component_network::ComponentNetworkError;
 use crate::fit::FitError;
 use crate::payload::shipped::{self, ShippedNetworkError};
+use crate::sequence::SequenceError;
 
 use continuity::Continuity;
 use payloads::OwnPayloads;
@@ -96,6 +98,7 @@ pub enum Progress {
     Admission { records: usize },
     Routes { records: usize },
     Rules { done: usize, of: usize },
+    Sequence,
     Network { epoch: u32, epochs_max: u32, later_loss: f64 },
     Calibration,
 }
@@ -125,6 +128,8 @@ pub enum LearningError {
     Components(#[from] ComponentNetworkError),
     #[error("the network could not be trained: {0}")]
     Fit(#[from] FitError),
+    #[error(transparent)]
+    Sequence(#[from] SequenceError),
     #[error("the bundle does not hold together: {0}")]
     Bundle(#[from] apiward_detector::bundle::BundleError),
 }
@@ -170,6 +175,7 @@ pub fn learn(
     calibration.payload = own_payloads.calibration(&routes, &located, parent);
     let parent_volume = parent.map(|parent| &parent.volume).filter(|volume| volume.is_armed());
     let (volume, volume_figures) = volume::learn_volume(&routes, &located, &admission, parent_volume, settings);
+    let (sequence, sequence_report) = sequence::learn_order(&routes, &admission, parent, settings, progress)?;
     let located = shares::capped(&located);
     let whole = whole::learn_whole(
         &routes,
@@ -200,6 +206,7 @@ pub fn learn(
         vocabulary: learned_rules.vocabulary,
         calibration,
         volume,
+        sequence,
         policy: Policy {
             false_alarm_budget: settings.false_alarm_budget,
             enforce_overrides: parent.map(|parent| parent.policy.enforce_overrides.clone()).unwrap_or_default(),
@@ -216,6 +223,7 @@ pub fn learn(
         &learned_rules.figures,
         &whole,
         volume_figures,
+        sequence_report,
         continuity.held(),
         records_given,
         parent,

@@ -7,6 +7,8 @@ use std::time::Duration;
 use apiward_detector::bundle::Bundle;
 use serde::Serialize;
 
+use crate::sequence::SequenceReport;
+
 use super::admission::{Admission, Excluded};
 use super::rules::RuleFigures;
 use super::volume::VolumeFigures;
@@ -28,6 +30,7 @@ pub struct LearningReport {
     pub rules: RuleFigures,
     pub network: WholeFigures,
     pub volume: VolumeFigures,
+    pub sequence: SequenceReport,
     /// Share of normal exchanges flagged, measured before they were learned: rules plus network.
     pub false_alarm_rate: f64,
     /// Upper end of the 95 % Wilson interval of it.
@@ -52,6 +55,7 @@ pub fn report(
     rules: &RuleFigures,
     whole: &Whole,
     volume: VolumeFigures,
+    sequence: SequenceReport,
     thresholds_held: usize,
     records: usize,
     parent: Option<&Bundle>,
@@ -78,6 +82,7 @@ pub fn report(
         rules: *rules,
         network: *network,
         volume,
+        sequence,
         false_alarm_rate: rules.false_alarms().share.unwrap_or(0.0) + network.false_alarms().share.unwrap_or(0.0),
         false_alarm_rate_upper: rules.false_alarms().upper() + network.false_alarms().upper(),
         false_alarm_budget: bundle.policy.false_alarm_budget,
@@ -120,6 +125,17 @@ impl fmt::Display for LearningReport {
                 formatter,
                 "volume               {} thresholds from {} callers and {} addresses, {} of them busy ones; {} login endpoints",
                 volume.thresholds, volume.callers, volume.addresses, volume.busy, volume.login_endpoints
+            )?;
+        }
+        let sequence = &self.sequence;
+        if sequence.held_out_sessions > 0 {
+            writeln!(
+                formatter,
+                "sequence             {} sessions of {} callers, {} required steps; next call right in {:.1} % of held-out calls",
+                sequence.sessions,
+                sequence.callers,
+                sequence.required,
+                sequence.held_out_top1 * 100.0
             )?;
         }
         if self.thresholds_held > 0 {

@@ -50,6 +50,7 @@ impl Starter {
                 ..Calibration::default()
             },
             volume: VolumeCalibration::default(),
+            sequence: None,
             policy: Policy { false_alarm_budget: self.false_alarm_budget, payload_exceptions, ..Policy::default() },
             golden: Vec::new(),
             golden_payloads: self.golden_payloads.clone(),
