@@ -171,7 +171,7 @@ async fn each_kind_of_attack_differs_from_honest_traffic_in_many_ways() {
     let honest: BTreeSet<_> =
         generate(&Scenario::normal(Release::One), SEED, 12_000).await.iter().map(request_of).collect();
     // What is an administrator's is told apart by the caller alone.
-    for kind in AttackKind::ALL.into_iter().filter(|kind| *kind != AttackKind::Privilege) {
+    for kind in AttackKind::OF_EXCHANGES.into_iter().filter(|kind| *kind != AttackKind::Privilege) {
         let exchanges = generate(&attacks_only(kind), SEED, 400).await;
         let attacks: Vec<_> = exchanges.iter().filter(|exchange| exchange.label == kind.name()).collect();
         let distinct: BTreeSet<_> = attacks.iter().map(|exchange| request_of(exchange)).collect();
@@ -196,7 +196,7 @@ async fn attackers_are_few_and_apart_from_the_customers() {
         addresses.iter().filter_map(|address| address.rsplit_once('.')).map(|(net, _)| net).collect();
     assert_eq!(networks.len(), 2);
     let kinds: BTreeSet<&str> = attacks.iter().map(|exchange| exchange.label).collect();
-    assert_eq!(kinds.len(), AttackKind::ALL.len());
+    assert_eq!(kinds.len(), AttackKind::OF_EXCHANGES.len());
     assert!(honest.iter().any(|exchange| !addresses.contains(exchange.address.as_str())));
 }
 

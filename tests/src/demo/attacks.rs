@@ -36,7 +36,7 @@ impl Stage {
     /// When the shop cannot be reached.
     pub async fn attack(&mut self, release: Release) -> anyhow::Result<Vec<AttackFigures>> {
         let mut figures = Vec::new();
-        for kind in AttackKind::ALL {
+        for kind in AttackKind::OF_EXCHANGES {
             let scenario = Scenario::normal(release).with_attacks(AttackPlan::one_kind(kind));
             let judged = self.send(&scenario, ATTACKERS_EXCHANGES).await?;
             let of_kind = figures_of(kind, &judged);

@@ -38,9 +38,15 @@ impl AttackPlan {
     /// An attacker signs in and looks around first, so not everything can be an attack.
     pub const SHARE_MAX: f64 = 0.5;
 
-    /// All kinds of attacks, by two accounts behind one network.
+    /// All kinds of attacks that single exchanges show, by two accounts behind one network.
     pub fn all_kinds(share: AttackShare) -> Self {
-        Self { kinds: AttackKind::ALL.to_vec(), share, callers: 2, networks: 1 }
+        Self { kinds: AttackKind::OF_EXCHANGES.to_vec(), share, callers: 2, networks: 1 }
+    }
+
+    /// All kinds of attacks that only sessions show, by many accounts, each behind a network of its own.
+    pub fn of_sessions() -> Self {
+        let callers = Self::CALLERS_MAX;
+        Self { kinds: AttackKind::OF_SESSIONS.to_vec(), share: AttackShare::Only, callers, networks: callers }
     }
 
     /// Nothing but attacks of one kind, by two accounts behind one network.

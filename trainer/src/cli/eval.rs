@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::bundle_file::{BundleArgs, Judge};
 use super::reading::{ReadCounts, for_each_exchange};
-use crate::evaluation::{EvaluationReport, KnownRequests, NetworkScores, Outcome};
+use crate::evaluation::{EvaluationReport, KnownRequests, NetworkScores, Outcome, SessionOutcomes, SessionReport};
 use crate::traffic::Format;
 
 const STANDARD_OUTPUT: &str = "-";
@@ -21,7 +21,8 @@ const STANDARD_OUTPUT: &str = "-";
 ///
 /// An exchange without `label`, or labelled `normal`, is normal; any other label is the name of an attack. Prints confusion
 /// counts, precision, recall and false-positive rate with 95 % bounds, ROC and PR AUC, each detector alone, each attack, the
-/// reasons of false alarms, and the autoencoder beside its baseline.
+/// reasons of false alarms, and the autoencoder beside its baseline. Where exchanges name callers the same is told per session: how
+/// many sessions with an attack were found, after how many requests and seconds, and how many normal ones alarmed.
 #[derive(Debug, clap::Args)]
 pub struct EvalArgs {
     /// Labelled traffic, plain or gzip; `-` is standard input
@@ -51,6 +52,14 @@ struct EvaluationFile<'r> {
     skipped_lines: u64,
     #[serde(flatten)]
     report: &'r EvaluationReport,
+    /// `null` where no exchange has a caller.
+    sessions: Option<&'r SessionReport>,
+}
+
+/// What was measured: of exchanges, and of sessions.
+struct Figures {
+    report: EvaluationReport,
+    sessions: Option<SessionReport>,
 }
 
 pub fn run(args: &EvalArgs) -> anyhow::Result<()> {
@@ -60,6 +69,7 @@ pub fn run(args: &EvalArgs) -> anyhow::Result<()> {
     let mut judge = args.bundle.load()?;
     let known = known_requests(args)?;
     let mut outcomes = Vec::new();
+    let mut sessions = SessionOutcomes::default();
     let mut examples = Examples { wanted: args.examples, ..Examples::default() };
     let started = Instant::now();
     let counts = for_each_exchange(std::slice::from_ref(&args.file), args.format, "judging", |labelled| {
@@ -67,12 +77,13 @@ pub fn run(args: &EvalArgs) -> anyhow::Result<()> {
         let seen = known.as_ref().map(|known| known.contains(&labelled.exchange.request));
         let outcome = Outcome::new(labelled.label.as_deref(), seen, &judged.verdict, network_scores(&judged));
         examples.consider(labelled.index, &outcome, &judged.verdict);
+        sessions.add(&labelled.exchange, &outcome);
         outcomes.push(outcome);
         Ok(())
     })?;
     eprintln!("judged {} exchanges in {:.1} s", counts.exchanges, started.elapsed().as_secs_f64());
     let report = EvaluationReport::of(&outcomes);
-    write_report(args, &judge, counts, &report, &examples)
+    write_report(args, &judge, counts, &Figures { report, sessions: sessions.report() }, &examples)
 }
 
 fn network_scores(judged: &JudgedExchange) -> Option<NetworkScores> {
@@ -96,7 +107,7 @@ fn write_report(
     args: &EvalArgs,
     judge: &Judge,
     counts: ReadCounts,
-    report: &EvaluationReport,
+    figures: &Figures,
     examples: &Examples,
 ) -> anyhow::Result<()> {
     let manifest = judge.manifest();
@@ -105,11 +116,16 @@ fn write_report(
         scope: &manifest.scope,
         serial: manifest.serial,
         skipped_lines: counts.skipped_lines,
-        report,
+        report: &figures.report,
+        sessions: figures.sessions.as_ref(),
     };
     let mut json = serde_json::to_string_pretty(&file).context("write the figures as JSON")?;
     json.push('\n');
-    let mut text = format!("{report}{}", examples.list()?);
+    let mut text = figures.report.to_string();
+    if let Some(sessions) = &figures.sessions {
+        write!(text, "\n{sessions}")?;
+    }
+    text.push_str(&examples.list()?);
     if counts.skipped_lines > 0 {
         writeln!(text, "\n{} lines could not be read and were skipped", counts.skipped_lines)?;
     }

@@ -4,6 +4,7 @@ mod novelty;
 mod proportion;
 mod ranking;
 mod report;
+mod sessions;
 mod table;
 
 use apiward_detector::verdict::{DetectorKind, DetectorScores, FindingKind, Verdict};
@@ -15,6 +16,8 @@ pub use report::{
     AttackReport, Confusion, DetectorReport, EvaluationReport, FalseAlarmReason, NetworkComparison, NovelNormals,
     RecallAtFalseAlarms,
 };
+
+pub use sessions::{SessionAttackReport, SessionOutcomes, SessionReport};
 
 /// The label of an exchange that is no attack; a missing label means the same.
 pub const NORMAL_LABEL: &str = "normal";

@@ -81,7 +81,7 @@ impl fmt::Display for NetworkComparison {
     }
 }
 
-fn table(columns: &[&str]) -> Table {
+pub(super) fn table(columns: &[&str]) -> Table {
     let mut table = Table::new();
     table.load_preset(NOTHING).set_header(columns);
     for (position, column) in table.column_iter_mut().enumerate() {
@@ -94,14 +94,14 @@ fn table(columns: &[&str]) -> Table {
 }
 
 /// `24921 of 25000 (99.68 %)`
-fn share(proportion: &Proportion) -> String {
+pub(super) fn share(proportion: &Proportion) -> String {
     match proportion.share {
         Some(_) => format!("{} of {} ({})", proportion.count, proportion.total, percent(proportion.share)),
         None => "-".to_owned(),
     }
 }
 
-fn percent(share: Option<f64>) -> String {
+pub(super) fn percent(share: Option<f64>) -> String {
     share.map_or_else(|| "-".to_owned(), |share| format!("{:.3} %", share * 100.0))
 }
 

@@ -15,3 +15,4 @@ mod roles;
 mod stopping;
 mod telemetry;
 mod training_runs;
+mod watchlist;

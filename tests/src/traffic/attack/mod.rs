@@ -1,5 +1,6 @@
 //! Attackers: customers with a valid login who try what honest customers never do.
 
+mod behaviour;
 mod oversized;
 mod privilege;
 mod probing;
@@ -43,10 +44,31 @@ pub enum AttackKind {
     HiddenEndpoint,
     /// What administrators send, sent by a customer (broken function-level authorisation); most of it is answered.
     Privilege,
+    /// An order without what leads to it.
+    SkippedSteps,
+    /// A purchase in another order.
+    ShuffledFlow,
+    /// The second halves of what others were doing.
+    SplicedUsers,
+    /// Object ids one after the other.
+    Enumeration,
+    /// The whole catalogue, fast.
+    Scraping,
+    /// Stolen passwords from one address, at once.
+    StuffingFast,
+    /// The same, one attempt a minute.
+    StuffingSlow,
+    /// The same from many addresses, a few attempts each.
+    StuffingDistributed,
+    /// One token, used from many networks.
+    AccountSharing,
+    /// Everything exported, again and again.
+    Exfiltration,
 }
 
 impl AttackKind {
-    pub const ALL: [Self; 9] = [
+    /// Each request by itself differs from honest ones.
+    pub const OF_EXCHANGES: [Self; 9] = [
         Self::UnknownParameter,
         Self::TamperedValue,
         Self::UnknownPath,
@@ -56,6 +78,20 @@ impl AttackKind {
         Self::OutsizedResponse,
         Self::HiddenEndpoint,
         Self::Privilege,
+    ];
+
+    /// Only the session differs: the order of its requests, or how many there are.
+    pub const OF_SESSIONS: [Self; 10] = [
+        Self::SkippedSteps,
+        Self::ShuffledFlow,
+        Self::SplicedUsers,
+        Self::Enumeration,
+        Self::Scraping,
+        Self::StuffingFast,
+        Self::StuffingSlow,
+        Self::StuffingDistributed,
+        Self::AccountSharing,
+        Self::Exfiltration,
     ];
 
     /// The label in exchange JSONL.
@@ -70,6 +106,16 @@ impl AttackKind {
             Self::OutsizedResponse => "outsized_response",
             Self::HiddenEndpoint => "hidden_endpoint",
             Self::Privilege => "privilege",
+            Self::SkippedSteps => "skipped_steps",
+            Self::ShuffledFlow => "shuffled_flow",
+            Self::SplicedUsers => "spliced_users",
+            Self::Enumeration => "enumeration",
+            Self::Scraping => "scraping",
+            Self::StuffingFast => "stuffing_fast",
+            Self::StuffingSlow => "stuffing_slow",
+            Self::StuffingDistributed => "stuffing_distributed",
+            Self::AccountSharing => "account_sharing",
+            Self::Exfiltration => "exfiltration",
         }
     }
 
@@ -85,11 +131,28 @@ impl AttackKind {
             Self::OutsizedResponse => "outsized response",
             Self::HiddenEndpoint => "hidden endpoint",
             Self::Privilege => "privilege of others",
+            Self::SkippedSteps => "skipped steps",
+            Self::ShuffledFlow => "shuffled flow",
+            Self::SplicedUsers => "spliced users",
+            Self::Enumeration => "enumeration",
+            Self::Scraping => "scraping",
+            Self::StuffingFast => "credential stuffing, fast",
+            Self::StuffingSlow => "credential stuffing, slow",
+            Self::StuffingDistributed => "credential stuffing, distributed",
+            Self::AccountSharing => "account sharing",
+            Self::Exfiltration => "exfiltration",
         }
     }
 
     fn needs_login(self) -> bool {
-        !matches!(self, Self::UnknownPath | Self::HiddenEndpoint)
+        let without = [
+            Self::UnknownPath,
+            Self::HiddenEndpoint,
+            Self::StuffingFast,
+            Self::StuffingSlow,
+            Self::StuffingDistributed,
+        ];
+        !without.contains(&self)
     }
 
     fn needs_cart(self) -> bool {
@@ -123,7 +186,9 @@ pub(super) async fn visit<C: ShopClient>(
 ) -> Result<(), VisitEnd> {
     let target = reconnoitre(visit, kind, release).await?;
     for _ in 0..visit.rng.random_range(VISIT_ATTACKS) {
-        let draft = draft(kind, &target, &mut visit.rng);
+        let Some(draft) = draft(kind, &target, &mut visit.rng) else {
+            return behaviour::visit(visit, kind, &target).await;
+        };
         visit.wait(Pace::Click).await;
         let response = visit.exchange(ExchangeKind::Attack(kind), &draft).await?;
         if response.status == StatusCode::SERVICE_UNAVAILABLE {
@@ -167,8 +232,9 @@ async fn reconnoitre<C: ShopClient>(
     Ok(target)
 }
 
-fn draft(kind: AttackKind, target: &Target, rng: &mut ChaCha8Rng) -> Draft {
-    match kind {
+/// One request of an attack that single requests make; `None` for what takes a session.
+fn draft(kind: AttackKind, target: &Target, rng: &mut ChaCha8Rng) -> Option<Draft> {
+    Some(match kind {
         AttackKind::UnknownParameter => tampering::unknown_parameter(target, rng),
         AttackKind::TamperedValue => tampering::tampered_value(target, rng),
         AttackKind::UnknownPath => probing::unknown_path(rng),
@@ -178,7 +244,8 @@ fn draft(kind: AttackKind, target: &Target, rng: &mut ChaCha8Rng) -> Draft {
         AttackKind::OutsizedResponse => oversized::outsized_response(rng),
         AttackKind::HiddenEndpoint => probing::hidden_endpoint(rng),
         AttackKind::Privilege => privilege::privilege(rng),
-    }
+        _ => return None,
+    })
 }
 
 fn pick<T: Clone>(choices: &[T], rng: &mut ChaCha8Rng) -> T {

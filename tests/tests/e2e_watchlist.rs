@@ -1,0 +1,111 @@
+//! Two Envoys of two workers each and one trainer: a walk that either Envoy sees half of is found by the trainer, and refused by
+//! both; nobody else is.
+
+mod e2e;
+
+use std::time::{Duration, Instant};
+
+use apiward_e2e::harness::{Envoy, Secrets, ShopServer, Trainer};
+use apiward_e2e::shop::Release;
+use apiward_e2e::traffic::{self, HttpShop, Scenario};
+use axum::http::StatusCode;
+use serde_json::{Value, json};
+
+use e2e::{Client, INTERVAL_MS, NoteRequest, PATIENCE, filter_configuration, serial_of, until};
+
+const LEARNED_EXCHANGES: u64 = 3000;
+const CONCURRENCY: usize = 8;
+const CONNECTIONS: usize = 24;
+const CALLER: &str = "x-user-id";
+const ADDRESS: &str = "x-forwarded-for";
+/// One call to each Envoy so often: slow enough for the trainer's word to come before an Envoy alone has seen too much.
+const PAIR_EVERY: Duration = Duration::from_secs(2);
+const PAIRS_MAX: u32 = 20;
+const RECORDS_SENT: &str = "apiward_telemetry_records_total.outcome.sent";
+
+fn product(number: u32, caller: &str, address: &str) -> NoteRequest {
+    NoteRequest::get(&format!("/api/products/{number}")).with_header(CALLER, caller).with_header(ADDRESS, address)
+}
+
+async fn envoy(shop: &ShopServer, trainer: &Trainer, secrets: &Secrets) -> anyhow::Result<Envoy> {
+    Envoy::builder(shop.address(), trainer.address(), secrets)?
+        .workers(2)
+        .filter(&filter_configuration(&json!({
+            "mode": "enforce",
+            "caller": [{"header": CALLER}, {"jwt_claim": {"claim": "sub"}}],
+            "trusted_hops": 1,
+            "capture": false,
+            "trainer": {"poll_interval_ms": INTERVAL_MS, "flush_interval_ms": INTERVAL_MS},
+        })))
+        .start()
+        .await
+}
+
+/// Waits until every worker has the model.
+async fn until_judged(envoy: &Envoy) -> anyhow::Result<u64> {
+    let client = Client::with_new_connections(envoy);
+    until("the model on all workers", async || {
+        let mut serials = Vec::new();
+        for _ in 0..CONNECTIONS {
+            serials.push(serial_of(&client.send(&NoteRequest::get("/healthz")).await?.headers));
+        }
+        Ok(serials.into_iter().min().flatten().filter(|serial| *serial > 0))
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_walk_over_two_proxies_is_refused_by_both() -> anyhow::Result<()> {
+    let secrets = Secrets::random()?;
+    let shop = ShopServer::start(Release::One).await?;
+    let trainer = Trainer::builder(&secrets).flags(["--promotion-windows", "1"]).start().await?;
+    let envoys = [envoy(&shop, &trainer, &secrets).await?, envoy(&shop, &trainer, &secrets).await?];
+    let honest = Scenario::normal(Release::One).concurrent(CONCURRENCY);
+    traffic::run(HttpShop::new(&envoys[0].url()), &honest, 1, LEARNED_EXCHANGES, |_| {}).await?;
+    envoys[0].until_metric(RECORDS_SENT, LEARNED_EXCHANGES, PATIENCE).await?;
+    trainer.train().await?;
+    for envoy in &envoys {
+        until_judged(envoy).await?;
+    }
+
+    let clients = [Client::with_new_connections(&envoys[0]), Client::with_new_connections(&envoys[1])];
+    let (mut calls, mut refused) = (0, None);
+    'walk: for pair in 0..PAIRS_MAX {
+        let begun = Instant::now();
+        for (place, client) in (0..).zip(&clients) {
+            let status = client.send(&product(2 * pair + place + 1, "walker", "203.0.113.9")).await?.status;
+            if status == StatusCode::TOO_MANY_REQUESTS {
+                refused = Some(calls);
+                break 'walk;
+            }
+            assert_eq!(status, StatusCode::OK, "call {calls}: one Envoy alone has seen too little");
+            calls += 1;
+        }
+        tokio::time::sleep(PAIR_EVERY.saturating_sub(begun.elapsed())).await;
+    }
+    assert!(refused.is_some_and(|calls| calls <= 30), "the walk was refused after {refused:?} calls");
+    for (envoy, client) in envoys.iter().zip(&clients) {
+        until("the refusal on this Envoy", async || {
+            let reply = client.send(&product(1, "walker", "203.0.113.9")).await?;
+            let retry_after = reply.headers.get("retry-after").and_then(|value| value.to_str().ok());
+            let seconds = retry_after.and_then(|value| value.parse::<u64>().ok());
+            Ok((reply.status == StatusCode::TOO_MANY_REQUESTS).then_some(seconds))
+        })
+        .await?
+        .filter(|seconds| (1..=900).contains(seconds))
+        .ok_or_else(|| anyhow::anyhow!("429 without a sensible retry-after"))?;
+        for number in 0..20 {
+            let status = client.send(&product(number + 1, &format!("other-{number}"), "198.51.100.3")).await?.status;
+            assert_eq!(status, StatusCode::OK, "somebody else is refused");
+        }
+        assert_eq!(envoy.metric("apiward_session_updates_total.result.lost").await?, 0);
+    }
+    let listed = trainer.get("/v1/watchlist").await?;
+    let entries = listed["entries"].as_array().cloned().unwrap_or_default();
+    let walker: Vec<&Value> = entries.iter().filter(|entry| entry["subject_kind"] == json!("caller")).collect();
+    assert_eq!(walker.len(), 1, "{listed}");
+    for envoy in envoys {
+        envoy.stop().await?;
+    }
+    trainer.stop().await
+}
