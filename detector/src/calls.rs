@@ -12,7 +12,7 @@ use crate::sequence::{NextCall, SequenceDetector};
 use crate::session::{CallAnswered, CallMade, CallOutcome, CallStep, CallSymbol, CallerSession, SessionStore};
 use crate::telemetry::CallerRecord;
 use crate::verdict::{Finding, FindingKind, Verdict, higher, insert_findings};
-use crate::volume::{VolumeJudgement, VolumeSubject, VolumeSubjectState, object_of};
+use crate::volume::{VolumeCalibration, VolumeJudgement, VolumeSubject, VolumeSubjectState, object_of};
 
 /// What reasons call the endpoints that the route table does not know.
 const UNKNOWN_ENDPOINTS: &str = "unknown endpoints";
@@ -178,7 +178,31 @@ impl Detector {
             });
             judged.add_volume(subject, address, of_address);
         }
+        if let Some(findings) = self.answer_login(call, &answer, sessions) {
+            judged.volume = higher(judged.volume, findings.score);
+            judged.findings.extend(findings.findings);
+        }
         if at_ms.is_some() { judged } else { CallFindings::default() }
+    }
+
+    /// Whether a login that failed is one of too many, whoever tried them. Who merely mistyped at such a time is flagged too, but is
+    /// not watched for it; and who got in is not.
+    fn answer_login(
+        &self,
+        call: &BegunCall,
+        answer: &CallAnswered,
+        sessions: &mut dyn SessionStore,
+    ) -> Option<VolumeJudgement> {
+        let hash = call.login.map(|_| VolumeCalibration::endpoint_hash(call.endpoint))?;
+        let (volume, subject) = (&self.bundle().volume, VolumeSubject::Endpoint);
+        let mut judged = VolumeJudgement::default();
+        sessions.change_address(hash, CallStep::Answer, &mut |session| {
+            session.answer(answer);
+            let state = VolumeSubjectState { subject, hash, activity: &session.activity };
+            judged = volume.judge(state, call.endpoint, &call.label, Phase::Response);
+        });
+        judged.findings.retain(|finding| finding.kind == FindingKind::FailureRate);
+        answer.is_failure().then_some(judged)
     }
 
     /// Counts the call in the sessions of its caller and its address.
@@ -220,6 +244,11 @@ impl Detector {
                 of_address = volume.judge(state, endpoint, &call.label, phase);
             });
             judged.add_volume(subject, address, of_address);
+        }
+        if let Some((at_ms, _)) = at_ms.zip(login) {
+            sessions.change_address(VolumeCalibration::endpoint_hash(endpoint), CallStep::Begin, &mut |session| {
+                session.count(&made(at_ms, caller.network));
+            });
         }
         judged
     }

@@ -47,6 +47,13 @@ pub enum Measure {
     EndpointObjects,
 }
 
+impl CallAnswered {
+    /// Whether the service refused the call: 4xx.
+    pub fn is_failure(&self) -> bool {
+        matches!(self.outcome, CallOutcome::Refused | CallOutcome::Missing | CallOutcome::Invalid)
+    }
+}
+
 impl Measure {
     pub const ALL: [Measure; 7] = [
         Measure::Calls,
@@ -106,8 +113,7 @@ impl Activity {
     }
 
     pub fn answer(&mut self, answer: &CallAnswered) {
-        let is_failure = matches!(answer.outcome, CallOutcome::Refused | CallOutcome::Missing | CallOutcome::Invalid);
-        if is_failure {
+        if answer.is_failure() {
             self.failures.add(answer.weight.max(0.0));
         }
         self.response_bytes.add(answer.bytes as f32 * answer.weight.max(0.0));

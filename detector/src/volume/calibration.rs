@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::hashing::stable_hash;
 use crate::session::{CallSymbol, Horizon, Measure};
 
 use super::LoginField;
@@ -14,14 +15,17 @@ pub enum VolumeSubject {
     Caller,
     /// An address, whoever calls from it.
     Address,
+    /// An endpoint that takes logins, whoever calls it: stolen passwords tried from many addresses, a few from each.
+    Endpoint,
 }
 
 impl VolumeSubject {
-    /// `caller` or `address`.
+    /// `caller`, `address` or `endpoint`.
     pub fn noun(self) -> &'static str {
         match self {
             VolumeSubject::Caller => "caller",
             VolumeSubject::Address => "address",
+            VolumeSubject::Endpoint => "endpoint",
         }
     }
 }
@@ -80,6 +84,11 @@ impl VolumeCalibration {
 
     pub fn is_armed(&self) -> bool {
         self.rate > 0.0
+    }
+
+    /// The session of an endpoint that takes logins, which is kept among those of addresses.
+    pub fn endpoint_hash(endpoint: CallSymbol) -> u64 {
+        stable_hash(&[b"endpoint session", &endpoint.0.to_le_bytes()])
     }
 
     /// Counts below this are never too much, however quiet everybody was.

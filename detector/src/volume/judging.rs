@@ -83,7 +83,7 @@ fn kind(measure: Measure) -> FindingKind {
 }
 
 fn reason(subject: VolumeSubject, measure: Measure, horizon: Horizon, count: f32, alarm: f32, label: &str) -> String {
-    let who = subject.noun();
+    let who = if subject == VolumeSubject::Endpoint { label } else { subject.noun() };
     let about = |count: f32| if count < 10_000.0 { format!("{count:.0}") } else { format!("{:.0} k", count / 1000.0) };
     let what = match (measure, subject) {
         (Measure::Calls, _) => format!("{} calls", about(count)),
@@ -91,7 +91,7 @@ fn reason(subject: VolumeSubject, measure: Measure, horizon: Horizon, count: f32
         (Measure::Failures, _) => format!("{} refused calls", about(count)),
         (Measure::ResponseBytes, _) => format!("{} bytes received", about(count)),
         (Measure::Others, VolumeSubject::Caller) => format!("{} addresses", about(count)),
-        (Measure::Others, VolumeSubject::Address) => format!("{} callers", about(count)),
+        (Measure::Others, _) => format!("{} callers", about(count)),
         (Measure::Logins, _) => format!("{} login identifiers", about(count)),
         (Measure::EndpointObjects, _) => format!("{} different objects of {label}", about(count)),
     };

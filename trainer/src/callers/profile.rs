@@ -167,7 +167,7 @@ fn activity(detector: &Detector, subject: VolumeSubject, hash: u64, records: &[E
     }
     let reached = match subject {
         VolumeSubject::Caller => sessions.caller(hash).map(|session| &session.activity),
-        VolumeSubject::Address => sessions.address(hash).map(|session| &session.activity),
+        VolumeSubject::Address | VolumeSubject::Endpoint => sessions.address(hash).map(|session| &session.activity),
     };
     reached.map(|reached| beside_usual(detector, subject, hash, reached)).unwrap_or_default()
 }

@@ -15,6 +15,8 @@ use crate::sequence::{CallSequence, SequenceReport, SequenceSettings, learn_sequ
 use super::admission::Admission;
 use super::{LearningError, LearningSettings, Progress, step};
 
+/// Share of the sessions' budget that the order of calls has; how much callers do has the other half.
+const BUDGET_SHARE: f64 = 0.5;
 /// How many times lower or higher an alarm gets with one training, unless the operator lets it go.
 const ALARM_STEP_MAX: f32 = 2.0;
 
@@ -30,7 +32,7 @@ pub fn learn_order(
     step(progress, Progress::Sequence)?;
     let sequences = sequences(routes, admission);
     let terms = SequenceSettings {
-        budget: settings.false_alarm_budget,
+        budget: settings.false_alarm_budget * BUDGET_SHARE,
         caller_share_max: settings.caller_share_max,
         callers_min: settings.promotion.callers,
     };

@@ -127,6 +127,7 @@ pub async fn latest_of(
     records_max: u32,
 ) -> anyhow::Result<Vec<ExchangeRecord>> {
     let statement = match subject {
+        VolumeSubject::Endpoint => return Ok(Vec::new()),
         VolumeSubject::Caller => {
             "select record from exchange_records where scope = $1 and caller = $2 order by at desc limit $3"
         }

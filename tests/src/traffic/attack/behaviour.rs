@@ -6,7 +6,7 @@ use serde_json::json;
 use time::Duration;
 
 use super::{AttackKind, Target};
-use crate::shop::{Endpoint, PRODUCTS};
+use crate::shop::{self, Endpoint, PRODUCTS};
 use crate::traffic::draft::Draft;
 use crate::traffic::free_text;
 use crate::traffic::persona::address;
@@ -98,9 +98,7 @@ pub(super) async fn visit<C: ShopClient>(
             Ok(())
         }
         AttackKind::Exfiltration => {
-            let exports = (0..EXPORTS).map(|number| {
-                Draft::to(Endpoint::Export).query("since", format!("{}-{:02}-01", 2000 + number % 20, number % 12 + 1))
-            });
+            let exports = (0..EXPORTS).map(|_| Draft::to(Endpoint::Export));
             send_all(visit, kind, Pace::Program, exports.collect()).await
         }
         _ => Ok(()),
@@ -165,12 +163,11 @@ fn spliced<C: ShopClient>(target: &Target, visit: &mut Visit<'_, C>) -> Vec<Draf
 /// Logins of others with passwords from elsewhere; the attacker has no token for them.
 fn attempts<C: ShopClient>(visit: &mut Visit<'_, C>, count: u32) -> Vec<Draft> {
     visit.device().token = None;
+    let accounts = shop::accounts();
     (0..count)
         .map(|_| {
-            let number = visit.rng.random_range(0..100_000);
-            let email = format!("{}.{number}@mail.example", free_text::last_name(&mut visit.rng).to_lowercase());
-            let password = format!("{}{number}", free_text::last_name(&mut visit.rng));
-            Draft::to(Endpoint::Login).json(&json!({"email": email, "password": password}))
+            let [account, other] = [0, 1].map(|_| &accounts[visit.rng.random_range(0..accounts.len())]);
+            Draft::to(Endpoint::Login).json(&json!({"email": account.email, "password": other.password}))
         })
         .collect()
 }

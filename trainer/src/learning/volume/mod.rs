@@ -15,7 +15,7 @@ use apiward_detector::limits::VOLUME_THRESHOLDS_MAX;
 use apiward_detector::route::RouteTable;
 use apiward_detector::session::{Horizon, Measure};
 use apiward_detector::telemetry::ExchangeRecord;
-use apiward_detector::volume::{VolumeCalibration, VolumeThreshold};
+use apiward_detector::volume::{VolumeCalibration, VolumeSubject, VolumeThreshold};
 use serde::Serialize;
 
 use super::LearningSettings;
@@ -110,7 +110,7 @@ fn thresholds(
         .map(|(count, highest)| {
             let own =
                 own_alarm(count, highest, calibration.rate, scales.get(&count.measure).copied()) + more(count.horizon);
-            let alarm = known.get(count).map_or(own, |before| near(own, *before, highest));
+            let alarm = known.get(count).map_or(own, |before| near(count, own, *before, highest));
             let usual = quantile(highest, 0.5);
             VolumeThreshold {
                 subject: count.subject,
@@ -196,7 +196,11 @@ fn scales(peaks: &Peaks) -> HashMap<Measure, f32> {
 }
 
 /// An alarm that stays near the parent's: it rises only when many do more, and falls slowly.
-fn near(own: f32, before: f32, highest: &[f32]) -> f32 {
+fn near(count: &Count, own: f32, before: f32, highest: &[f32]) -> f32 {
+    // Each endpoint that takes logins is one of few, and what alarmed there was not learned from.
+    if count.subject == VolumeSubject::Endpoint {
+        return own.clamp(before - FALL_MAX, before + FALL_MAX);
+    }
     let near_alarm = highest.iter().filter(|high| **high > before - *MARGINS.start()).count();
     let many = (highest.len() as f64 * RISE_SHARE_MIN).ceil() as usize;
     let may_rise = near_alarm >= many.max(RISE_SUBJECTS_MIN);

@@ -50,6 +50,7 @@ impl Peaks {
             let distinct = match subject {
                 VolumeSubject::Caller => record.caller.distinct_by(),
                 VolumeSubject::Address => record.caller.network,
+                VolumeSubject::Endpoint => None,
             };
             one_as.insert((subject, hash), distinct.unwrap_or(hash));
             each_count(subject, activity, endpoint, &mut |count, value| {
@@ -69,7 +70,7 @@ impl Peaks {
             peaks.distinct.insert(*count, sorted);
         }
         peaks.callers = one_as.keys().filter(|(subject, _)| *subject == VolumeSubject::Caller).count();
-        peaks.addresses = one_as.len() - peaks.callers;
+        peaks.addresses = one_as.keys().filter(|(subject, _)| *subject == VolumeSubject::Address).count();
         peaks
     }
 
@@ -151,6 +152,16 @@ pub fn replay(
                     session.answer(answer);
                 }
                 after(record, VolumeSubject::Address, address, &session.activity, site.endpoint);
+            });
+        }
+        if login.is_some() {
+            let endpoint = VolumeCalibration::endpoint_hash(site.endpoint);
+            sessions.change_address(endpoint, CallStep::Begin, &mut |session| {
+                session.count(&made(record.caller.network));
+                if let Some(answer) = &answer {
+                    session.answer(answer);
+                }
+                after(record, VolumeSubject::Endpoint, endpoint, &session.activity, site.endpoint);
             });
         }
     }
