@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use apiward_detector::sequence::SequenceDetector;
+use apiward_detector::sequence::{Place, SequenceDetector};
 use apiward_detector::session::{Call, CallSymbol};
 use apiward_trainer::evaluation::Ranking;
 use apiward_trainer::sequence::{CallSequence, SequenceReport, SequenceSettings, learn_sequence, replay};
@@ -148,10 +148,8 @@ pub fn measure_browsing(
         Part::Test => sessions.split_at(training_end),
     };
     let began = Instant::now();
-    let sequences: Vec<CallSequence> = (0..)
-        .zip(training)
-        .map(|(caller, session)| CallSequence { caller, calls: calls(session) })
-        .collect();
+    let sequences: Vec<CallSequence> =
+        (0..).zip(training).map(|(caller, session)| CallSequence { caller, calls: calls(session) }).collect();
     let learned = learn_sequence(&sequences, settings, seed, &mut |_| ControlFlow::Continue(()))?;
     let learning_took = began.elapsed();
     let detector = SequenceDetector::load(learned.model.context("nothing was learned")?)?;
@@ -180,9 +178,9 @@ fn prediction_quality(detector: &SequenceDetector, sessions: &[Vec<u32>]) -> Pre
     for session in sessions {
         replay(&calls(session), &mut |window, next| {
             if window.count() > 0 {
-                let symbol = detector.symbol(next.endpoint);
+                let place = detector.place(next.endpoint);
                 let most_probable = detector.predict(window).most_probable(10);
-                ranks.add(most_probable.iter().position(|(other, _)| Some(*other) == symbol));
+                ranks.add(most_probable.iter().position(|(symbol, _)| Place::Symbol(*symbol) == place));
             }
         });
     }
@@ -285,8 +283,5 @@ fn separation(normal: &[f32], faulty: &[f32]) -> Separation {
     faulty.iter().for_each(|score| ranking.add(true, *score));
     let (alarms, of) = FALSE_ALARMS;
     let detected = ranking.attacks_flagged_at(normal.len() * alarms / of);
-    Separation {
-        roc_auc: ranking.roc_auc().unwrap_or(0.5),
-        detected: detected as f64 / faulty.len().max(1) as f64,
-    }
+    Separation { roc_auc: ranking.roc_auc().unwrap_or(0.5), detected: detected as f64 / faulty.len().max(1) as f64 }
 }

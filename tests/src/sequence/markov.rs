@@ -15,6 +15,8 @@ pub enum MarkovKind {
 
 /// Weight of a page that the session has been to.
 const VISITED_WEIGHT: f64 = 0.05;
+/// What the score of a shorter context is multiplied by.
+const BACK_OFF: f64 = 0.4;
 /// Share of the popularity of pages in every prediction, so that none is impossible.
 const POPULARITY_SHARE: f64 = 0.05;
 /// Least probability of a page.
@@ -59,9 +61,20 @@ impl Markov {
             MarkovKind::Order2Visited if visited.contains(&page) => VISITED_WEIGHT,
             _ => 1.0,
         };
-        let followers = self.followers(kind, before);
-        let mut ranked: Vec<(f64, u32)> =
-            followers.iter().map(|(page, share)| (share * weight(*page), *page)).collect();
+        // What a longer context has not seen comes after it, at a fraction (Brants et al., EMNLP 2007).
+        let mut scores: HashMap<u32, f64> = HashMap::new();
+        let by_order = [self.followers(kind, before), self.followers(MarkovKind::Order1, before), &self.popularity];
+        let mut fraction = 1.0;
+        for followers in by_order {
+            for (page, share) in followers {
+                scores.entry(*page).or_insert(fraction * share * weight(*page));
+            }
+            fraction *= BACK_OFF;
+            if scores.len() >= count + before.len() {
+                break;
+            }
+        }
+        let mut ranked: Vec<(f64, u32)> = scores.into_iter().map(|(page, score)| (score, page)).collect();
         ranked.sort_by(|one, other| other.0.total_cmp(&one.0).then(one.1.cmp(&other.1)));
         ranked.into_iter().take(count).map(|(_, page)| page).collect()
     }
