@@ -6,7 +6,7 @@ use crate::session::{Call, CallGap, CallOutcome, CallSymbol, CallWindow, WINDOW_
 use super::contexts::ContextTable;
 use super::history::History;
 use super::model::{RequiredPredecessor, SequenceModel};
-use super::prediction::{Improbability, Prediction};
+use super::prediction::{Improbability, Place, Prediction};
 use super::visited::{FactorTable, VisitedState, Visits};
 
 /// How far over the alarm the sum may get: from there a session that calms down comes back.
@@ -97,12 +97,12 @@ impl SequenceDetector {
     /// How improbable the next call is. A call that begins before others were answered is judged after them and before them;
     /// what is less improbable counts.
     pub fn improbability(&self, window: &CallWindow, next: NextCall) -> Improbability {
-        let symbol = self.symbol(next.endpoint);
-        let after_all = self.predict(window).improbability(symbol);
+        let place = self.place(next.endpoint);
+        let after_all = self.predict(window).improbability(place);
         if next.gap != CallGap::Concurrent {
             return after_all;
         }
-        let before_unanswered = self.predict_after(window, answered(window.calls())).improbability(symbol);
+        let before_unanswered = self.predict_after(window, answered(window.calls())).improbability(place);
         let excess = |improbability: &Improbability| improbability.nats - improbability.mean;
         if excess(&before_unanswered) < excess(&after_all) { before_unanswered } else { after_all }
     }
@@ -112,9 +112,12 @@ impl SequenceDetector {
         self.predict_after(window, window.calls())
     }
 
-    /// Place of an endpoint in the model; `None` for one that it does not know.
-    pub fn symbol(&self, endpoint: CallSymbol) -> Option<usize> {
-        self.model.symbols.binary_search(&endpoint).ok()
+    pub fn place(&self, endpoint: CallSymbol) -> Place {
+        match self.model.symbols.binary_search(&endpoint) {
+            Ok(symbol) => Place::Symbol(symbol),
+            Err(_) if endpoint == CallSymbol::UNKNOWN => Place::Unknown,
+            Err(_) => Place::Rare,
+        }
     }
 
     /// How the session has visited an endpoint; `None` where it has not.
@@ -133,13 +136,13 @@ impl SequenceDetector {
         if known < WINDOW_CALLS_MAX.min(window.count() as usize) {
             return None;
         }
-        let symbol = self.symbol(endpoint)? as u32;
+        let Place::Symbol(symbol) = self.place(endpoint) else { return None };
         let visits = Visits::of(window);
         let is_missing = |rule: &&RequiredPredecessor| {
             let predecessor = self.model.symbols.get(rule.predecessor as usize);
             predecessor.is_some_and(|predecessor| visits.state(*predecessor).is_none())
         };
-        let rule = self.rules(symbol).find(is_missing)?;
+        let rule = self.rules(symbol as u32).find(is_missing)?;
         let predecessor = *self.model.symbols.get(rule.predecessor as usize)?;
         Some(MissingStep { predecessor, sessions: rule.sessions, exceptions: rule.exceptions })
     }
@@ -158,7 +161,7 @@ impl SequenceDetector {
     fn predict_after(&self, window: &CallWindow, calls: &[Call]) -> Prediction {
         let mut probabilities = self.contexts.probabilities(&self.history_of(window, calls));
         self.factors.apply(Visits::of(window), &self.model.symbols, &mut probabilities);
-        Prediction::new(probabilities, self.model.unknown_rate)
+        Prediction::new(probabilities, self.model.other)
     }
 }
 

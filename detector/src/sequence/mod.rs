@@ -13,8 +13,9 @@
 //!   retry of an endpoint that was never retried is no surprise.
 //! - **Parallel calls.** Those that a page sends at once arrive in any order. A call that begins before the last one was answered
 //!   is judged after the unanswered ones and before them; what is less surprising counts. A step that was begun is not missing.
-//! - **Unknown endpoints**, and known ones that too few callers used to learn from, are one class with a learned rate of its own,
-//!   the same after any history. They are for the route detector; many of them are a surprise here too.
+//! - **Unknown endpoints** are one class with a learned rate of its own, the same after any history. They are for the route
+//!   detector; many of them are a surprise here too. So are known endpoints that too few callers used to learn from; those share
+//!   a rate, and each is as improbable as its part of it.
 //! - **A history that is not complete**: calls that left the window are still known as visited, and a set of 256 bits in which
 //!   endpoints share bits errs towards visited; so a long session makes no missing step, but may hide one. Where fewer calls are
 //!   known than the window should hold, no step is called missing.
@@ -32,8 +33,8 @@ mod visited;
 pub use detector::{MissingStep, NextCall, SequenceDetector, SequenceJudgement};
 pub use history::{CONTEXT_CALLS_MAX, History};
 pub use model::{
-    ContextFollower, EndpointFactors, RequiredPredecessor, SequenceCalibration, SequenceContext, SequenceModel,
-    Smoothing, VisitedFactors,
+    ContextFollower, EndpointFactors, OtherEndpoints, RequiredPredecessor, SequenceCalibration, SequenceContext,
+    SequenceModel, Smoothing, VisitedFactors,
 };
-pub use prediction::{Improbability, Prediction};
+pub use prediction::{Improbability, Place, Prediction};
 pub use visited::VisitedState;

@@ -19,12 +19,22 @@ pub struct SequenceModel {
     pub contexts: Vec<SequenceContext>,
     /// By the number of calls of a context, 0 to [`CONTEXT_CALLS_MAX`].
     pub smoothing: [Smoothing; CONTEXT_CALLS_MAX + 1],
-    /// Share of calls that go to any other endpoint, above 0 and below 1.
-    pub unknown_rate: f32,
+    pub other: OtherEndpoints,
     pub visited: VisitedFactors,
     /// Ascending by endpoint; of one endpoint, what should be named first comes first.
     pub required: Vec<RequiredPredecessor>,
     pub calibration: SequenceCalibration,
+}
+
+/// Calls of endpoints that are not among the symbols; they have the same probability after any history.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct OtherEndpoints {
+    /// Share of calls that go to endpoints which the route table does not know, all of them together; above 0.
+    pub unknown_rate: f32,
+    /// Share of calls that go to endpoints which it knows and too few callers used; above 0.
+    pub rare_rate: f32,
+    /// How many of these there are, at least 1: each is as probable as the other.
+    pub rare_endpoints: u32,
 }
 
 /// Calls in a row, and what came next.
@@ -127,8 +137,10 @@ impl SequenceModel {
         if !self.smoothing.iter().all(smoothing_fits) {
             return refused("a discount or a strength is out of its range");
         }
-        if !is_within(self.unknown_rate, 1e-9, 0.999) {
-            return refused("the rate of unknown endpoints is out of its range");
+        let OtherEndpoints { unknown_rate, rare_rate, rare_endpoints } = self.other;
+        let rates_fit = is_at_least(unknown_rate, 1e-9) && is_at_least(rare_rate, 1e-9);
+        if !rates_fit || unknown_rate + rare_rate > 0.999 || rare_endpoints < 1 {
+            return refused("a rate of other endpoints is out of its range");
         }
         let of_endpoints = self.visited.endpoints.iter().flat_map(|endpoint| endpoint.factors);
         if !self.visited.all.into_iter().chain(of_endpoints).all(|factor| is_within(factor, 1e-6, 1e6)) {

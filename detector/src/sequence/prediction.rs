@@ -1,5 +1,7 @@
 //! What is expected next.
 
+use super::model::OtherEndpoints;
+
 /// Least probability that a call is given: less is not told apart.
 const PROBABILITY_MIN: f32 = 1e-9;
 
@@ -8,8 +10,18 @@ const PROBABILITY_MIN: f32 = 1e-9;
 pub struct Prediction {
     /// One per symbol of the model.
     probabilities: Vec<f32>,
-    /// Of any other endpoint.
-    unknown: f32,
+    other: OtherEndpoints,
+}
+
+/// Where an endpoint is in the model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// The symbol of this number.
+    Symbol(usize),
+    /// The route table knows it, but too few callers used it.
+    Rare,
+    /// The route table does not know it.
+    Unknown,
 }
 
 /// How probable one call was, beside what calls at this place usually are.
@@ -24,18 +36,22 @@ pub struct Improbability {
 }
 
 impl Prediction {
-    /// `probabilities` sum to 1; `unknown` is taken off all of them.
-    pub(super) fn new(mut probabilities: Vec<f32>, unknown: f32) -> Self {
-        probabilities.iter_mut().for_each(|probability| *probability *= 1.0 - unknown);
-        Self { probabilities, unknown }
+    /// `probabilities` sum to 1; what other endpoints have is taken off all of them.
+    pub(super) fn new(mut probabilities: Vec<f32>, other: OtherEndpoints) -> Self {
+        let left = 1.0 - other.unknown_rate - other.rare_rate;
+        probabilities.iter_mut().for_each(|probability| *probability *= left);
+        Self { probabilities, other }
     }
 
-    /// Of a symbol by its place in the model, or of any other endpoint.
-    pub fn probability(&self, symbol: Option<usize>) -> f32 {
-        symbol.map_or(self.unknown, |symbol| self.probabilities.get(symbol).copied().unwrap_or(0.0))
+    pub fn probability(&self, place: Place) -> f32 {
+        match place {
+            Place::Symbol(symbol) => self.probabilities.get(symbol).copied().unwrap_or(0.0),
+            Place::Rare => self.other.rare_rate / self.other.rare_endpoints.max(1) as f32,
+            Place::Unknown => self.other.unknown_rate,
+        }
     }
 
-    /// One per symbol of the model; with the unknown endpoints they sum to 1.
+    /// One per symbol of the model; with the other endpoints they sum to 1.
     pub fn probabilities(&self) -> &[f32] {
         &self.probabilities
     }
@@ -52,14 +68,19 @@ impl Prediction {
         all
     }
 
-    pub fn improbability(&self, symbol: Option<usize>) -> Improbability {
+    pub fn improbability(&self, place: Place) -> Improbability {
         let (mut mean, mut square) = (0.0, 0.0);
-        for probability in self.probabilities.iter().chain([&self.unknown]).filter(|probability| **probability > 0.0) {
+        let mut add = |share: f32, probability: f32| {
             let nats = -probability.ln();
-            mean += probability * nats;
-            square += probability * nats * nats;
-        }
-        let nats = -self.probability(symbol).max(PROBABILITY_MIN).ln();
+            mean += share * nats;
+            square += share * nats * nats;
+        };
+        self.probabilities.iter().filter(|probability| **probability > 0.0).for_each(|probability| {
+            add(*probability, *probability);
+        });
+        add(self.other.unknown_rate, self.probability(Place::Unknown));
+        add(self.other.rare_rate, self.probability(Place::Rare));
+        let nats = -self.probability(place).max(PROBABILITY_MIN).ln();
         Improbability { nats, mean, variance: (square - mean * mean).max(0.0) }
     }
 }

@@ -30,7 +30,7 @@ impl SequenceDetector {
         }
         let prediction = self.predict(window);
         let after = history(window, label);
-        if prediction.probability(self.symbol(next.endpoint)) >= EXPECTED_CALL_MIN {
+        if prediction.probability(self.place(next.endpoint)) >= EXPECTED_CALL_MIN {
             return format!("{call} {after} ends an unusual order of calls");
         }
         let symbols = &self.model().symbols;

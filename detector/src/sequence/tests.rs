@@ -32,7 +32,7 @@ fn model() -> SequenceModel {
             context(&[3, 2], &[(2, 100.0)]),
         ],
         smoothing: [Smoothing { discount: 0.5, strength: 0.5 }; 4],
-        unknown_rate: 1e-3,
+        other: OtherEndpoints { unknown_rate: 1e-3, rare_rate: 1e-3, rare_endpoints: 10 },
         visited: VisitedFactors { all: [1.2, 1.0, 1.0], endpoints: vec![] },
         required: vec![RequiredPredecessor { symbol: 3, predecessor: 2, sessions: 214, exceptions: 0 }],
         calibration: SequenceCalibration {
@@ -97,7 +97,7 @@ fn probabilities_sum_to_one_and_follow_the_longest_context() {
     let detector = detector();
     for endpoints in [&[][..], &[LOGIN], &[LOGIN, ITEMS], &[LOGIN, ITEMS, CART, CHECKOUT], &[CallSymbol(5), CART]] {
         let prediction = detector.predict(&window(endpoints));
-        let total: f32 = prediction.probabilities().iter().sum::<f32>() + prediction.probability(None);
+        let total: f32 = prediction.probabilities().iter().sum::<f32>() + 2e-3;
         assert!((total - 1.0).abs() < 1e-5, "{endpoints:?}: {total}");
     }
     let after = |endpoints: &[CallSymbol]| detector.predict(&window(endpoints)).most_probable(1)[0];
@@ -105,7 +105,7 @@ fn probabilities_sum_to_one_and_follow_the_longest_context() {
     assert_eq!(after(&[LOGIN]).0, 1);
     let (cart, of_two_calls) = after(&[LOGIN, ITEMS]);
     assert!(cart == 2 && of_two_calls > 0.95, "two calls tell more than one: {of_two_calls}");
-    let of_one_call = detector.predict(&window(&[CART, ITEMS])).probability(Some(2));
+    let of_one_call = detector.predict(&window(&[CART, ITEMS])).probability(Place::Symbol(2));
     assert!(of_one_call < 0.75, "{of_one_call}");
 }
 
@@ -190,7 +190,8 @@ fn unknown_endpoints_have_their_own_rate_after_anything() {
     let detector = detector();
     for endpoints in [&[][..], &[LOGIN, ITEMS], &[CallSymbol::UNKNOWN, CallSymbol(77)]] {
         let prediction = detector.predict(&window(endpoints));
-        assert_eq!(prediction.probability(detector.symbol(CallSymbol::UNKNOWN)), 1e-3);
+        assert_eq!(prediction.probability(detector.place(CallSymbol::UNKNOWN)), 1e-3);
+        assert_eq!(prediction.probability(detector.place(CallSymbol(77))), 1e-4);
     }
     let unknown = judge(&[CallSymbol::UNKNOWN; 4]);
     assert!(unknown.last().unwrap().1.alarm, "{unknown:?}");
@@ -234,7 +235,7 @@ fn hostile_models_are_refused() {
     check(&|model| model.contexts[0].followers[0].weight = -1.0, "do not add up");
     check(&|model| model.contexts[0].total = 1.0, "do not add up");
     check(&|model| model.smoothing[2] = Smoothing::default(), "discount or a strength");
-    check(&|model| model.unknown_rate = 1.0, "rate of unknown endpoints");
+    check(&|model| model.other.unknown_rate = 1.0, "rate of other endpoints");
     check(&|model| model.visited.all[1] = 0.0, "factor of visited endpoints");
     let own = EndpointFactors { symbol: 4, factors: [1.0; 3] };
     check(&|model| model.visited.endpoints.push(own), "symbol is named");

@@ -1,7 +1,7 @@
 //! What normal sessions that the model has not seen come to.
 
 use apiward_detector::calibration::ErrorTail;
-use apiward_detector::sequence::{SequenceCalibration, SequenceDetector};
+use apiward_detector::sequence::{Place, SequenceCalibration, SequenceDetector};
 
 use crate::learning::whole::tails::{SURPRISE_SHAPES, armed};
 
@@ -34,7 +34,7 @@ impl HeldOut {
             held_out.nats += course.iter().map(|call| f64::from(call.nats)).sum::<f64>();
             replay(&session.calls, &mut |window, next| {
                 calls += 1.0;
-                let Some(symbol) = detector.symbol(next.endpoint) else { return };
+                let Place::Symbol(symbol) = detector.place(next.endpoint) else { return };
                 let rank = detector.predict(window).most_probable(10).iter().position(|(other, _)| *other == symbol);
                 held_out.top1 += if rank == Some(0) { 1.0 } else { 0.0 };
                 held_out.top10 += if rank.is_some() { 1.0 } else { 0.0 };

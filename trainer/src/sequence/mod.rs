@@ -132,7 +132,7 @@ pub fn learn_sequence(
 
     let counts = Counts::of(&fit, &symbols, settings);
     let mut model = SequenceModel {
-        unknown_rate: sessions::unknown_rate(&tune, &symbols),
+        other: sessions::other_endpoints(&tune, &symbols),
         smoothing: smoothing::fitted(&counts, &tune, &symbols),
         symbols,
         calibration: SequenceCalibration {

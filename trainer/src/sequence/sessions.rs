@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use apiward_detector::hashing::stable_hash;
 use apiward_detector::limits::SEQUENCE_SYMBOLS_MAX;
-use apiward_detector::sequence::NextCall;
+use apiward_detector::sequence::{NextCall, OtherEndpoints};
 use apiward_detector::session::{Call, CallGap, CallOutcome, CallSymbol, CallWindow};
 
 use super::{CallSequence, SequenceSettings};
@@ -101,18 +101,24 @@ pub(super) fn symbols(sessions: &[Session], settings: &SequenceSettings) -> Vec<
     symbols
 }
 
-/// Share of calls that go to other endpoints.
-pub(super) fn unknown_rate(sessions: &[&Session], symbols: &[CallSymbol]) -> f32 {
-    let (mut all, mut unknown) = (0.0, 0.0);
+/// How calls of other endpoints are spread.
+pub(super) fn other_endpoints(sessions: &[&Session], symbols: &[CallSymbol]) -> OtherEndpoints {
+    let (mut all, mut unknown, mut rare) = (1.0, 0.5, 0.5);
+    let mut rare_endpoints = HashSet::new();
     for session in sessions {
         for call in &session.calls {
             all += session.weight;
-            if symbols.binary_search(&call.endpoint).is_err() {
+            if call.endpoint == CallSymbol::UNKNOWN {
                 unknown += session.weight;
+            } else if symbols.binary_search(&call.endpoint).is_err() {
+                rare += session.weight;
+                rare_endpoints.insert(call.endpoint);
             }
         }
     }
-    ((unknown + 0.5) / (all + 1.0)).clamp(1e-6, 0.9)
+    let rate = |calls: f32| (calls / all).clamp(1e-6, 0.4);
+    let rare_endpoints = (rare_endpoints.len() as u32).max(1);
+    OtherEndpoints { unknown_rate: rate(unknown), rare_rate: rate(rare), rare_endpoints }
 }
 
 /// Divides by caller, in an order that the seed decides.

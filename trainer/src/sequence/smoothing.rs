@@ -6,8 +6,8 @@ use apiward_detector::session::CallSymbol;
 use super::counts::Counts;
 use super::sessions::{Session, replay};
 
-const DISCOUNTS: [f32; 8] = [0.0, 0.15, 0.3, 0.45, 0.6, 0.75, 0.85, 0.95];
-const STRENGTHS: [f32; 8] = [0.01, 0.3, 1.0, 2.0, 4.0, 8.0, 16.0, 40.0];
+const DISCOUNTS: [f32; 8] = [0.0, 0.2, 0.4, 0.6, 0.8, 1.0, 1.3, 1.7];
+const STRENGTHS: [f32; 9] = [0.01, 0.3, 1.0, 3.0, 8.0, 16.0, 32.0, 64.0, 128.0];
 /// Times that every length of context is gone through: the best choice for one depends on the others.
 const ROUNDS: usize = 3;
 /// Calls that decide.

@@ -4,7 +4,7 @@
 //! of Mathematical Statistics 1972) finds them, as an endpoint is in one state at a time: each factor grows by what was observed
 //! over what was expected.
 
-use apiward_detector::sequence::{EndpointFactors, SequenceDetector, VisitedFactors};
+use apiward_detector::sequence::{EndpointFactors, Place, SequenceDetector, VisitedFactors};
 use apiward_detector::session::CallSymbol;
 
 use super::sessions::{Session, replay};
@@ -90,7 +90,7 @@ fn steps(detector: &SequenceDetector, sessions: &[&Session]) -> Vec<Step> {
             break;
         }
         replay(&session.calls, &mut |window, next| {
-            if detector.symbol(next.endpoint).is_none() || window.count() == 0 {
+            if !matches!(detector.place(next.endpoint), Place::Symbol(_)) || window.count() == 0 {
                 return;
             }
             let prediction = detector.predict(window);
@@ -99,7 +99,7 @@ fn steps(detector: &SequenceDetector, sessions: &[&Session]) -> Vec<Step> {
                 Some(Visited {
                     symbol: symbol as u32,
                     state: state as usize,
-                    probability: f64::from(prediction.probability(Some(symbol))),
+                    probability: f64::from(prediction.probability(Place::Symbol(symbol))),
                     is_next: *endpoint == next.endpoint,
                 })
             };
