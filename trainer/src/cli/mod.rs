@@ -26,7 +26,8 @@ use crate::serve::ServeArgs;
 /// Learns what is normal for your APIs and judges traffic by it.
 ///
 /// `apiward serve` runs the trainer service that Envoy's filters report to. The other commands work on recorded traffic
-/// without any service (train, score, eval), or talk to a running one (import, models, endpoints, detections).
+/// without any service (train, score, eval), or talk to a running one (import, models, endpoints, detections,
+/// payload-exceptions).
 #[derive(Debug, Parser)]
 #[command(name = "apiward", version, propagate_version = true, arg_required_else_help = true, max_term_width = 100)]
 struct Cli {
@@ -46,6 +47,7 @@ enum Command {
     Models(service::models::ModelsArgs),
     Endpoints(service::endpoints::EndpointsArgs),
     Detections(service::detections::DetectionsArgs),
+    PayloadExceptions(service::payload_exceptions::PayloadExceptionsArgs),
     Keygen(keygen::KeygenArgs),
 }
 
@@ -75,6 +77,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Models(args) => service::models::run(&args),
         Command::Endpoints(args) => service::endpoints::run(&args),
         Command::Detections(args) => service::detections::run(&args),
+        Command::PayloadExceptions(args) => service::payload_exceptions::run(&args),
         Command::Keygen(args) => keygen::run(&args),
     }
 }

@@ -202,6 +202,9 @@ fn content_encodings_are_undone() {
         assert_eq!(taken.problem(), Some(BodyProblem::ContentEncoding), "{encoding}");
         assert!(taken.has(ATTACK), "{encoding}");
     }
+    let zstandard = [&[0x28, 0xb5, 0x2f, 0xfd, 0x24], body].concat();
+    let taken = take("application/json", "zstd", &zstandard, zstandard.len());
+    assert_eq!((taken.problem(), taken.values().len(), taken.incomplete), (None, 0, true), "is merely not looked into");
     let large = brotli(body, 24);
     assert_eq!(take("application/json", "br", &large, large.len()).problem(), Some(BodyProblem::ContentEncoding));
 }

@@ -3,6 +3,7 @@
 pub mod detections;
 pub mod endpoints;
 pub mod models;
+pub mod payload_exceptions;
 pub mod training;
 
 use std::fs::File;
