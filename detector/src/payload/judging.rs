@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::exchange::Phase;
 use crate::hashing::stable_hash;
-use crate::observation::{Location, Observation, Phase};
+use crate::observation::{Location, Observation};
 use crate::verdict::{Finding, FindingKind};
 
 use super::{ObservedPayload, PayloadClass};

@@ -14,6 +14,7 @@ struct Taken {
     observed: ObservedBody,
     fields: Vec<ObservedField>,
     values: Vec<PayloadValue>,
+    incomplete: bool,
 }
 
 impl Taken {
@@ -40,7 +41,8 @@ fn take(content_type: &str, content_encoding: &str, body: &[u8], body_bytes: usi
     let mut collector = FieldCollector::new(&hasher, &mut budget, &mut fields, &mut values);
     let declared = DeclaredBody { content_type: content_type.into(), content_encoding: content_encoding.into() };
     let observed = collect(&declared, body, body_bytes as u64, &mut collector);
-    Taken { observed, fields, values: values.take() }
+    let incomplete = collector.incomplete;
+    Taken { observed, fields, values: values.take(), incomplete }
 }
 
 fn take_plain(content_type: &str, body: &str) -> Taken {
