@@ -2,6 +2,7 @@
 //!
 //!     payload_network train FOLDER [--corpus FILE]…      writes payload.onnx and payload.md
 //!     payload_network evaluate NETWORK FILE… [--threshold LOG_ODDS] [--list COUNT] [--evasions] [--without RECORDS] [--records]
+//!     payload_network cost NETWORK FILE
 //!     payload_network generate COUNT [training|stopping|test]   class and text, as JSON lines
 
 use std::{
@@ -20,7 +21,7 @@ use apiward_trainer::{
         comparison::{compare, designs},
         corpus,
         evaluation::{Evaluation, Scored, score},
-        evasions::{Robustness, robustness},
+        evasions::{Robustness, native_cost_us, robustness},
         generator::{Generator, Part},
         training::{PayloadData, TrainingOptions, fit, fit_again, texts, threshold, windows_of},
     },
@@ -73,6 +74,8 @@ enum Command {
         #[arg(long)]
         records: bool,
     },
+    /// Print the microseconds that a request with one value of a file takes on this machine, natively.
+    Cost { network: PathBuf, file: PathBuf },
     /// Print generated texts as JSON lines.
     Generate {
         count: usize,
@@ -131,6 +134,13 @@ fn main() -> anyhow::Result<()> {
             let options = TrainingOptions::default();
             let texts = texts(Part::Stopping, options.test_texts, options.schedule.seed + 5);
             print_figures(&read_network(&network)?, &texts, threshold, list)
+        }
+        Command::Cost { network, file } => {
+            let (onnx, texts) = (read_network(&network)?, corpus::read(&file)?);
+            for (name, cached) in [("never seen before", false), ("seen before", true)] {
+                println!("{name}: {:.1} µs per request", native_cost_us(&onnx, &texts, cached)?);
+            }
+            Ok(())
         }
         Command::Generate { count, part } => generate(count, part),
     }

@@ -2,7 +2,7 @@
 //!
 //! Each attack is sent as a whole request through the same observer as in the filter: taken apart, decoded, scored.
 
-use std::io::Write as _;
+use std::{io::Write as _, time::Instant};
 
 use apiward_detector::bundle::BundleError;
 use apiward_detector::hashing::KeyedHasher;
@@ -17,6 +17,8 @@ use super::LabelledText;
 
 /// Bytes of harmless text on each side of an attack that is padded, within the 256 KiB of a body that are read.
 const PADDING_BYTES: usize = 120_000;
+/// Requests whose cost is measured: the cache has room for the forms of them all.
+const COST_REQUESTS: usize = 1000;
 /// Any key: nothing is kept.
 const HASH_KEY: &[u8] = b"the key of an evaluation";
 
@@ -142,6 +144,27 @@ pub fn robustness(onnx: &[u8], texts: &[LabelledText], threshold: f32) -> Result
         Robustness { evasion, found: Proportion::of(count as u64, attacks.len() as u64) }
     };
     Ok(Evasion::ALL.map(found).to_vec())
+}
+
+/// Microseconds that observing and scoring takes for a request with `text` in its query: of this machine, not of the module.
+///
+/// # Errors
+/// When the network breaks a rule of bundles.
+pub fn native_cost_us(onnx: &[u8], texts: &[LabelledText], cached: bool) -> Result<f64, BundleError> {
+    let hasher = KeyedHasher::new(HASH_KEY).map_err(|error| BundleError::Payload(error.to_string()))?;
+    let requests: Vec<Request> =
+        texts.iter().map(|text| Evasion::Plain.request(text.class, &text.text)).take(COST_REQUESTS).collect();
+    let scorer = PayloadScorer::load(onnx)?;
+    let pass = || {
+        let started = Instant::now();
+        for request in &requests {
+            std::hint::black_box(highest(request, &scorer, &hasher));
+        }
+        started.elapsed()
+    };
+    let first = pass();
+    let taken = if cached { pass() } else { first };
+    Ok(taken.as_secs_f64() * 1e6 / requests.len().max(1) as f64)
 }
 
 /// The highest log-odds of any value of a request.
