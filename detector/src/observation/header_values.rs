@@ -43,8 +43,8 @@ const FOREIGN_SIGNS: [&str; 11] = ["${", "%{", "{{", "$(", "<", "'", "`", "/**",
 /// Endings of files that scanners ask for; where such a path is known, so is its verdict.
 const PROBED_ENDINGS: [&str; 36] = [
     ".7z", ".asp", ".aspx", ".axd", ".bak", ".bat", ".cfg", ".cgi", ".conf", ".config", ".db", ".dll", ".env", ".exe",
-    ".gz", ".ini", ".jks", ".jsp", ".key", ".log", ".old", ".orig", ".pem", ".php", ".pl", ".rar", ".save", ".sh", ".sql",
-    ".sqlite", ".swp", ".tar", ".tgz", ".yml", ".zip", "~",
+    ".gz", ".ini", ".jks", ".jsp", ".key", ".log", ".old", ".orig", ".pem", ".php", ".pl", ".rar", ".save", ".sh",
+    ".sql", ".sqlite", ".swp", ".tar", ".tgz", ".yml", ".zip", "~",
 ];
 
 /// Components (decoded) by their index, and the whole path as it was sent where it climbs, hides something or asks for a file of the

@@ -196,9 +196,8 @@ fn a_body_is_never_held_back_past_the_own_limit() {
 
 #[test]
 fn the_policy_decides_whether_a_body_over_the_limit_is_refused() {
-    let refusing = |mode: &str| {
-        Proxy::judging(json!({"mode": mode, "body_bytes_max": 64, "body_over_limit": "refuse"}))
-    };
+    let refusing =
+        |mode: &str| Proxy::judging(json!({"mode": mode, "body_bytes_max": 64, "body_over_limit": "refuse"}));
     let proxy = refusing("enforce");
     let mut declared = proxy.flow("POST", "/users", &[("content-length", "65")]);
     assert_eq!(declared.request_headers(&proxy.host, false), Flow::Pause, "by what it declares, before it is sent");

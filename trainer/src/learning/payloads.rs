@@ -233,7 +233,10 @@ mod tests {
         assert!(shows(&[]) && shows(&[exception(PayloadClass::Sqli, None)]));
         assert!(!shows(&[exception(PayloadClass::Xss, None)]));
         assert!(!shows(&[exception(PayloadClass::Xss, Some(4.5))]));
-        assert!(shows(&[exception(PayloadClass::Xss, None), exception(PayloadClass::Xss, Some(3.5))]), "the last counts");
+        assert!(
+            shows(&[exception(PayloadClass::Xss, None), exception(PayloadClass::Xss, Some(3.5))]),
+            "the last counts"
+        );
         let elsewhere = PayloadException { endpoint_id: Some(7), ..exception(PayloadClass::Xss, None) };
         assert!(shows(&[elsewhere]), "an endpoint that is not known");
     }

@@ -82,7 +82,8 @@ impl Evasion {
     }
 
     fn request(self, class: PayloadClass, text: &str) -> Request {
-        let query = |query: String| Request { target: format!("/search?{query}"), headers: Vec::new(), body: Vec::new() };
+        let query =
+            |query: String| Request { target: format!("/search?{query}"), headers: Vec::new(), body: Vec::new() };
         let body = |content_type: &str, body: Vec<u8>| Request {
             target: "/search".to_owned(),
             headers: vec![("content-type".to_owned(), content_type.to_owned())],
@@ -99,12 +100,18 @@ impl Evasion {
             Self::Padding => {
                 let padding = "It was a bright cold day in April, and the clocks were striking thirteen. ";
                 let padding = padding.repeat(PADDING_BYTES / padding.len());
-                body("application/json", json!({ "note": format!("{padding}{text} {padding}") }).to_string().into_bytes())
+                body(
+                    "application/json",
+                    json!({ "note": format!("{padding}{text} {padding}") }).to_string().into_bytes(),
+                )
             }
             Self::WrongContentType => body("image/png", json!({ "q": text }).to_string().into_bytes()),
             Self::NestedJson => {
                 let inner = json!({ "filter": { "q": [text] } }).to_string();
-                body("application/json", json!({ "data": json!({ "inner": inner }).to_string() }).to_string().into_bytes())
+                body(
+                    "application/json",
+                    json!({ "data": json!({ "inner": inner }).to_string() }).to_string().into_bytes(),
+                )
             }
             Self::CompressedBody => {
                 let mut request = body("application/json", gzip(json!({ "q": text }).to_string().as_bytes()));
@@ -191,7 +198,11 @@ fn other_case(class: PayloadClass, text: &str) -> String {
     let in_turn = |text: &str| -> String {
         text.chars()
             .enumerate()
-            .map(|(place, letter)| if place % 2 == 0 { letter.to_ascii_uppercase() } else { letter.to_ascii_lowercase() })
+            .map(
+                |(place, letter)| {
+                    if place % 2 == 0 { letter.to_ascii_uppercase() } else { letter.to_ascii_lowercase() }
+                },
+            )
             .collect()
     };
     match class {
@@ -235,7 +246,9 @@ fn json_escapes(text: &str) -> String {
     let mut units = [0; 2];
     let escaped: String = text
         .chars()
-        .flat_map(|character| character.encode_utf16(&mut units).iter().map(|unit| format!("\\u{unit:04x}")).collect::<Vec<_>>())
+        .flat_map(|character| {
+            character.encode_utf16(&mut units).iter().map(|unit| format!("\\u{unit:04x}")).collect::<Vec<_>>()
+        })
         .collect();
     format!("{{\"q\":\"{escaped}\"}}")
 }
