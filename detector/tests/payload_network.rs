@@ -1,7 +1,12 @@
 //! The shipped payload network as the filter runs it.
 
 use apiward_detector::bundle::BundleError;
-use apiward_detector::payload::{PayloadCache, PayloadClass, PayloadNetwork, PayloadScore};
+use apiward_detector::exchange::Exchange;
+use apiward_detector::hashing::KeyedHasher;
+use apiward_detector::observation::{Location, Observation, Observer, PayloadValue};
+use apiward_detector::payload::{
+    Evidence, PayloadCache, PayloadCalibration, PayloadClass, PayloadNetwork, PayloadScore, PayloadScorer,
+};
 use apiward_detector::work::WorkBudget;
 use apiward_models::{Autoencoder, PAYLOAD_NETWORK};
 
@@ -67,6 +72,33 @@ fn a_text_has_the_same_score_alone_in_a_batch_and_from_the_cache() {
     let mut spent = WorkBudget::default();
     while spent.take_inference() {}
     assert_eq!(network.score(&texts, &mut cache, &mut spent), together);
+}
+
+#[test]
+fn what_is_left_unscored_is_a_finding_of_its_own() {
+    let hasher = KeyedHasher::new(b"0123456789abcdef").unwrap();
+    let scorer = PayloadScorer::load(PAYLOAD_NETWORK).unwrap();
+    // More windows than the inferences of one exchange take, each of them different.
+    let values: Vec<PayloadValue> = (0..3000)
+        .map(|number| PayloadValue {
+            location: Location::Body,
+            name: format!("f{number}"),
+            text: format!("a = b{number} + (c * {number});"),
+        })
+        .collect();
+    let observe = |values: &[PayloadValue]| {
+        scorer.observe(values, &hasher, Evidence::default(), &mut WorkBudget::default()).has_unscored
+    };
+    assert!(observe(&values) && !observe(&values[..100]));
+
+    let exchange = Exchange::default();
+    let mut observation = Observer::observe(&exchange, &hasher);
+    let calibration = PayloadCalibration { threshold: Some(0.0), fields: Vec::new() };
+    let judge = |observation: &Observation| calibration.judge(&[], None, "GET /", 1e-3, observation).findings;
+    assert!(judge(&observation).is_empty());
+    observation.payloads_unscored = true;
+    let findings = judge(&observation);
+    assert!(findings.len() == 1 && findings[0].alarm && findings[0].reason.contains("than is looked at"));
 }
 
 #[test]

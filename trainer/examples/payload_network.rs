@@ -1,7 +1,8 @@
 //! Trains the payload network and writes it with its model card, or evaluates one on labelled values.
 //!
 //!     payload_network train FOLDER [--corpus FILE]…      writes payload.onnx and payload.md
-//!     payload_network evaluate NETWORK FILE… [--threshold LOG_ODDS] [--list COUNT]
+//!     payload_network evaluate NETWORK FILE… [--threshold LOG_ODDS] [--list COUNT] [--evasions] [--without RECORDS] [--records]
+//!     payload_network cost NETWORK FILE
 //!     payload_network generate COUNT [training|stopping|test]   class and text, as JSON lines
 
 use std::{
@@ -19,7 +20,8 @@ use apiward_trainer::{
         card::ModelCard,
         comparison::{compare, designs},
         corpus,
-        evaluation::{Evaluation, score},
+        evaluation::{Evaluation, Scored, score},
+        evasions::{Robustness, native_cost_us, robustness},
         generator::{Generator, Part},
         training::{PayloadData, TrainingOptions, fit, fit_again, texts, threshold, windows_of},
     },
@@ -38,13 +40,13 @@ enum Command {
         /// Only train and measure the twin that has not seen a fifth of the templates, and write it.
         #[arg(long)]
         twin: bool,
-        /// Texts of each kind, benign and attack.
         /// Do not compare with the other designs.
         #[arg(long)]
         alone: bool,
         /// A file of labelled values whose figures are in the card; never one that was trained on.
         #[arg(long)]
         evaluate: Vec<PathBuf>,
+        /// Texts of each kind, benign and attack.
         #[arg(long)]
         texts: Option<usize>,
         #[arg(long)]
@@ -62,7 +64,18 @@ enum Command {
         /// Misses and false alarms that are listed.
         #[arg(long, default_value_t = 0)]
         list: usize,
+        /// Send each attack in ten evasions too, through the filter's observer, and print the loss.
+        #[arg(long)]
+        evasions: bool,
+        /// Records of the files, counted from 1 after the header, that are left out for their labels being wrong.
+        #[arg(long, value_delimiter = ',')]
+        without: Vec<usize>,
+        /// Misses and false alarms by their record in the file, class and score, without their text.
+        #[arg(long)]
+        records: bool,
     },
+    /// Print the microseconds that a request with one value of a file takes on this machine, natively.
+    Cost { network: PathBuf, file: PathBuf },
     /// Print generated texts as JSON lines.
     Generate {
         count: usize,
@@ -97,11 +110,23 @@ fn main() -> anyhow::Result<()> {
             let evaluated = evaluated.collect::<anyhow::Result<Vec<_>>>()?;
             train(&folder, &read_all(&corpus)?, &evaluated, &options, Extent { twin, alone })
         }
-        Command::Evaluate { network, files, threshold, list } => {
+        Command::Evaluate { network, files, threshold, list, evasions, without, records } => {
             let onnx = read_network(&network)?;
             for file in files {
                 println!("{}\n", file.display());
-                print_figures(&onnx, &corpus::read(&file)?, threshold, list)?;
+                let mut texts = corpus::read(&file)?;
+                if records {
+                    print_records(&onnx, &texts, threshold)?;
+                }
+                let mut record = 0;
+                texts.retain(|_| {
+                    record += 1;
+                    !without.contains(&record)
+                });
+                print_figures(&onnx, &texts, threshold, list)?;
+                if evasions {
+                    print_robustness(&onnx, &texts, threshold)?;
+                }
             }
             Ok(())
         }
@@ -109,6 +134,13 @@ fn main() -> anyhow::Result<()> {
             let options = TrainingOptions::default();
             let texts = texts(Part::Stopping, options.test_texts, options.schedule.seed + 5);
             print_figures(&read_network(&network)?, &texts, threshold, list)
+        }
+        Command::Cost { network, file } => {
+            let (onnx, texts) = (read_network(&network)?, corpus::read(&file)?);
+            for (name, cached) in [("never seen before", false), ("seen before", true)] {
+                println!("{name}: {:.1} µs per request", native_cost_us(&onnx, &texts, cached)?);
+            }
+            Ok(())
         }
         Command::Generate { count, part } => generate(count, part),
     }
@@ -199,6 +231,28 @@ fn print_figures(onnx: &[u8], texts: &[LabelledText], threshold: f32, list: usiz
             scored.text.text
         );
     }
+    Ok(())
+}
+
+fn print_records(onnx: &[u8], texts: &[LabelledText], threshold: f32) -> anyhow::Result<()> {
+    println!("| record | class | log-odds | looks like |\n| --- | --- | --- | --- |");
+    for (number, Scored { text, score }) in score(onnx, texts)?.into_iter().enumerate() {
+        if (text.class == PayloadClass::Benign) == (score.attack >= threshold) {
+            println!("| {} | {} | {:.2} | {} |", number + 1, text.class.name(), score.attack, score.class.name());
+        }
+    }
+    println!();
+    Ok(())
+}
+
+fn print_robustness(onnx: &[u8], texts: &[LabelledText], threshold: f32) -> anyhow::Result<()> {
+    let all = robustness(onnx, texts, threshold)?;
+    let plain = all.first().and_then(|plain| plain.found.share).unwrap_or(0.0);
+    println!("| attacks, each as a request | found (95 % bounds) | loss in points |\n| --- | --- | --- |");
+    for Robustness { evasion, found } in all {
+        println!("| {} | {found} | {:.2} |", evasion.name(), 100.0 * (plain - found.share.unwrap_or(0.0)));
+    }
+    println!();
     Ok(())
 }
 

@@ -41,9 +41,10 @@ const PROTOCOL_HEADERS: [&str; 26] = [
 /// What none of these headers needs; one with any of it is a value all the same.
 const FOREIGN_SIGNS: [&str; 11] = ["${", "%{", "{{", "$(", "<", "'", "`", "/**", "../", "||", "() {"];
 /// Endings of files that scanners ask for; where such a path is known, so is its verdict.
-const PROBED_ENDINGS: [&str; 22] = [
-    ".asp", ".aspx", ".bak", ".bat", ".cfg", ".cgi", ".conf", ".config", ".dll", ".env", ".exe", ".ini", ".jsp",
-    ".log", ".old", ".php", ".pl", ".sh", ".sql", ".swp", ".yml", "~",
+const PROBED_ENDINGS: [&str; 36] = [
+    ".7z", ".asp", ".aspx", ".axd", ".bak", ".bat", ".cfg", ".cgi", ".conf", ".config", ".db", ".dll", ".env", ".exe",
+    ".gz", ".ini", ".jks", ".jsp", ".key", ".log", ".old", ".orig", ".pem", ".php", ".pl", ".rar", ".save", ".sh",
+    ".sql", ".sqlite", ".swp", ".tar", ".tgz", ".yml", ".zip", "~",
 ];
 
 /// Components (decoded) by their index, and the whole path as it was sent where it climbs, hides something or asks for a file of the

@@ -74,6 +74,10 @@ pub struct Observation {
     /// Fields with a value that looks like an attack, by the payload network; empty where there is none.
     #[serde(default)]
     pub payloads: Vec<ObservedPayload>,
+    /// The payload network did not come to see all values that it should: there were more of them than the work of one exchange
+    /// allows.
+    #[serde(default)]
+    pub payloads_unscored: bool,
 }
 
 /// One component of a path.

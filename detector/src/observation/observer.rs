@@ -65,6 +65,7 @@ impl Observer {
             minute_of_day: at_ms.map(minute_of_day),
             incomplete,
             payloads: Vec::new(),
+            payloads_unscored: false,
         };
         let text_of = |name| header(headers, name).unwrap_or_default().to_owned();
         let declared_body =
@@ -117,8 +118,11 @@ impl Observer {
         if values.is_empty() {
             return;
         }
+        let observed = scorer.observe(&values, hasher, evidence, &mut self.budget);
+        self.observation.incomplete |= self.budget.exhausted().is_some();
+        self.observation.payloads_unscored |= observed.has_unscored;
         let payloads = &mut self.observation.payloads;
-        payloads.extend(scorer.observe(&values, hasher, evidence, &mut self.budget));
+        payloads.extend(observed.payloads);
         payloads.sort_by(|one, other| other.attack.total_cmp(&one.attack));
         payloads.truncate(limits::OBSERVED_PAYLOADS_MAX);
     }

@@ -1,10 +1,10 @@
 //! What the network sees of a window: hashed n-grams of its signs with what is around them, hashed n-grams of its tokens,
-//! its words, and its shape.
+//! its words, the whole of a short text, and its shape.
 
 use super::tokens::{BLANK, COMMENT, CONTROL, Placed, tokens};
 
-/// Hash buckets of n-grams and words.
-pub const BUCKETS: usize = 4096;
+/// Hash buckets of n-grams, words and short texts.
+pub const BUCKETS: usize = 8192;
 /// Values that describe the shape.
 const SHAPE_FEATURES: usize = super::shape::SHAPE_VALUES;
 /// Features of a window: the buckets, then the shape.
@@ -15,6 +15,8 @@ const RAW_LENGTH_MAX: usize = 4;
 const TOKEN_LENGTH_MAX: usize = 4;
 /// Bytes of a word that are hashed.
 const WORD_BYTES_MAX: usize = 20;
+/// Bytes of a text that is hashed as a whole.
+const SHORT_TEXT_BYTES_MAX: usize = 40;
 /// What a count of an n-gram is worth: a base-2 logarithm of one more.
 const COUNT_VALUES: [f32; 8] = [0.0, 1.0, 1.585, 2.0, 2.322, 2.585, 2.807, 3.0];
 
@@ -22,6 +24,7 @@ const COUNT_VALUES: [f32; 8] = [0.0, 1.0, 1.585, 2.0, 2.322, 2.585, 2.807, 3.0];
 const RAW: u8 = 1;
 const TOKENS: u8 = 2;
 const WORD: u8 = 3;
+const SHORT_TEXT: u8 = 4;
 /// Marks before the first and after the last byte or token.
 const START: u8 = 2;
 const END: u8 = 3;
@@ -34,7 +37,10 @@ pub fn write_features(window: &str, row: &mut [f32]) {
     add_raw(text, buckets);
     add_tokens(&tokens, buckets);
     for word in tokens.iter().filter(|placed| placed.is_word()) {
-        add_word(word.text, buckets);
+        add_lower_case::<WORD_BYTES_MAX>(WORD, word.text, buckets);
+    }
+    if text.len() <= SHORT_TEXT_BYTES_MAX {
+        add_lower_case::<SHORT_TEXT_BYTES_MAX>(SHORT_TEXT, text.trim_ascii(), buckets);
     }
     for value in buckets {
         if *value != 0.0 && value.abs() != 1.0 {
@@ -92,13 +98,14 @@ fn add_tokens(tokens: &[Placed<'_>], buckets: &mut [f32]) {
     }
 }
 
-fn add_word(word: &[u8], buckets: &mut [f32]) {
-    let mut lower = [0_u8; WORD_BYTES_MAX];
-    let length = word.len().min(WORD_BYTES_MAX);
-    for (place, byte) in lower.iter_mut().zip(word) {
+/// The first `LENGTH` bytes of a text in lower case.
+fn add_lower_case<const LENGTH: usize>(kind: u8, text: &[u8], buckets: &mut [f32]) {
+    let mut lower = [0_u8; LENGTH];
+    let length = text.len().min(LENGTH);
+    for (place, byte) in lower.iter_mut().zip(text) {
         *place = byte.to_ascii_lowercase();
     }
-    add(hash(WORD, lower.get(..length).unwrap_or_default()), buckets);
+    add(hash(kind, lower.get(..length).unwrap_or_default()), buckets);
 }
 
 fn add(hash: u32, buckets: &mut [f32]) {

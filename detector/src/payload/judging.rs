@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::exchange::Phase;
 use crate::hashing::stable_hash;
 use crate::observation::{Location, Observation};
 use crate::verdict::{Finding, FindingKind};
@@ -40,7 +41,8 @@ pub struct PayloadException {
 }
 
 impl PayloadException {
-    fn covers(&self, endpoint_id: Option<u64>, payload: &ObservedPayload) -> bool {
+    /// Whether it says something of such a value there.
+    pub fn covers(&self, endpoint_id: Option<u64>, payload: &ObservedPayload) -> bool {
         self.endpoint_id.is_none_or(|id| Some(id) == endpoint_id)
             && self.location.is_none_or(|location| location == payload.location)
             && self.name.as_ref().is_none_or(|name| *name == payload.name)
@@ -84,6 +86,11 @@ impl PayloadCalibration {
                 judgement.findings.push(finding(endpoint_id, label, payload, score));
             }
         }
+        if observation.payloads_unscored {
+            let score = score_of(0.0, false_alarm_budget);
+            judgement.score = judgement.score.map(|highest| highest.max(score));
+            judgement.findings.push(unscored(endpoint_id, label, observation.phase, score));
+        }
         judgement
     }
 
@@ -102,6 +109,19 @@ impl PayloadCalibration {
 fn score_of(above_threshold: f32, false_alarm_budget: f64) -> f32 {
     let at_threshold = (1.0 / false_alarm_budget.clamp(1e-6, 0.5) - 1.0).ln() as f32;
     1.0 / (1.0 + (-(above_threshold + at_threshold)).exp())
+}
+
+/// Nobody needs that many values that look like code in one request, unless to hide one among them.
+fn unscored(endpoint_id: Option<u64>, label: &str, phase: Phase, score: f32) -> Finding {
+    Finding {
+        key: stable_hash(&[b"payloads unscored", &endpoint_id.unwrap_or_default().to_le_bytes()]),
+        kind: FindingKind::Payload,
+        phase: phase.min(Phase::Body),
+        score,
+        alarm: true,
+        reason: format!("{label} was sent more text that may be an attack than is looked at in one request"),
+        attack_class: None,
+    }
 }
 
 fn finding(endpoint_id: Option<u64>, label: &str, payload: &ObservedPayload, score: f32) -> Finding {

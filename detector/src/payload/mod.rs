@@ -23,5 +23,5 @@ pub use judging::{FieldPayloads, PayloadCalibration, PayloadException, PayloadJu
 pub use network::{PayloadNetwork, PayloadScore};
 pub use observed::{Evidence, ObservedPayload};
 pub use plain::is_plain;
-pub use scorer::PayloadScorer;
+pub use scorer::{OBSERVED_LOG_ODDS_MIN, ObservedPayloads, PayloadScorer};
 pub use windows::{WINDOW_BYTES, windows};

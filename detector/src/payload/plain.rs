@@ -2,8 +2,8 @@
 
 use super::lexicon;
 
-/// Words that make an attack without any sign, alone or with the word or number beside them.
-const SUSPECT_WORDS: [&str; 90] = [
+/// Words that make an attack without any sign, alone or with the word or number beside them, and names of scanners.
+const SUSPECT_WORDS: [&str; 117] = [
     "__class__",
     "__globals__",
     "__import__",
@@ -11,17 +11,21 @@ const SUSPECT_WORDS: [&str; 90] = [
     "acunetix",
     "alert",
     "analyse",
+    "appscan",
     "arachni",
     "benchmark",
+    "burpcollaborator",
     "bxss",
     "calc",
     "cat",
+    "censysinspect",
     "classloader",
     "cmd",
     "commix",
     "concat",
     "confirm",
     "curl",
+    "dalfox",
     "dbms_pipe",
     "delay",
     "delete",
@@ -29,15 +33,19 @@ const SUSPECT_WORDS: [&str; 90] = [
     "dir",
     "dirbuster",
     "dirsearch",
+    "droopescan",
     "drop",
     "echo",
     "eval",
     "exec",
     "execute",
     "extractvalue",
+    "feroxbuster",
+    "ffuf",
     "getenv",
     "getruntime",
     "gobuster",
+    "gotestwaf",
     "havij",
     "having",
     "ifconfig",
@@ -45,13 +53,18 @@ const SUSPECT_WORDS: [&str; 90] = [
     "insert",
     "interactsh",
     "ipconfig",
+    "jaeles",
     "jndi",
+    "joomscan",
     "jorgee",
+    "l9explore",
+    "l9tcpid",
     "like",
     "limit",
     "localhost",
     "ls",
     "masscan",
+    "morfeus",
     "muieblackcat",
     "ncat",
     "nessus",
@@ -63,6 +76,8 @@ const SUSPECT_WORDS: [&str; 90] = [
     "nslookup",
     "nuclei",
     "null",
+    "oast",
+    "oastify",
     "openvas",
     "order",
     "passwd",
@@ -71,30 +86,170 @@ const SUSPECT_WORDS: [&str; 90] = [
     "ping",
     "powershell",
     "procedure",
+    "qualys",
+    "reboot",
     "rlike",
     "runtime",
     "script",
     "select",
     "shutdown",
+    "skipfish",
     "sleep",
     "sqlmap",
+    "sqlninja",
     "system",
+    "systeminfo",
     "tasklist",
+    "tplmap",
     "uname",
     "union",
+    "uniscan",
     "update",
     "w00tw00t",
+    "w3af",
     "waitfor",
+    "webinspect",
     "wfuzz",
     "wget",
+    "whatweb",
     "whoami",
     "wpscan",
     "xp_cmdshell",
+    "xspear",
     "xss",
     "xsstrike",
+    "zaproxy",
     "zgrab",
     "zmeu",
 ];
+/// Endings of files that scanners ask for: programs, settings, keys, databases and archives.
+const SUSPECT_EXTENSIONS: [&str; 88] = [
+    "7z",
+    "action",
+    "asa",
+    "ashx",
+    "asmx",
+    "asp",
+    "aspx",
+    "axd",
+    "backup",
+    "bak",
+    "bash",
+    "bat",
+    "bz2",
+    "cer",
+    "cfg",
+    "cfm",
+    "cgi",
+    "cmd",
+    "cnf",
+    "conf",
+    "config",
+    "copy",
+    "crt",
+    "dat",
+    "db",
+    "dist",
+    "dll",
+    "dump",
+    "env",
+    "evt",
+    "exe",
+    "git",
+    "gz",
+    "htaccess",
+    "htpasswd",
+    "inc",
+    "ini",
+    "jar",
+    "jks",
+    "jsp",
+    "jspa",
+    "jspx",
+    "kdbx",
+    "key",
+    "lck",
+    "lock",
+    "log",
+    "mdb",
+    "nsf",
+    "old",
+    "orig",
+    "p12",
+    "pem",
+    "pfx",
+    "php",
+    "php3",
+    "php4",
+    "php5",
+    "php7",
+    "phps",
+    "phtml",
+    "ppk",
+    "properties",
+    "ps1",
+    "pwd",
+    "rar",
+    "rb",
+    "rdb",
+    "sam",
+    "save",
+    "sh",
+    "shtml",
+    "sln",
+    "sql",
+    "sqlite",
+    "sqlite3",
+    "src",
+    "svn",
+    "swo",
+    "swp",
+    "tar",
+    "tgz",
+    "tmp",
+    "toml",
+    "war",
+    "yaml",
+    "yml",
+    "zip",
+];
+/// Objects of programs, with a dot and a name behind them.
+const PROGRAM_OBJECTS: [&str; 32] = [
+    "application",
+    "class",
+    "config",
+    "document",
+    "global",
+    "globalthis",
+    "io",
+    "java",
+    "javax",
+    "location",
+    "math",
+    "os",
+    "parent",
+    "php",
+    "process",
+    "python",
+    "request",
+    "require",
+    "response",
+    "runtime",
+    "self",
+    "session",
+    "settings",
+    "std",
+    "string",
+    "subprocess",
+    "sun",
+    "sys",
+    "system",
+    "this",
+    "top",
+    "window",
+];
+/// How serialised objects begin as text: of Java in base64 and in hexadecimal, of Java and others compressed, of .NET, Python and Ruby.
+const SERIALISED: [&str; 6] = ["AAEAAAD", "BAhv", "H4sIAAAA", "aced0005", "gASV", "rO0AB"];
 /// Words that join conditions: an attack with a number beside them.
 const JOINING_WORDS: [&str; 9] = ["and", "between", "div", "in", "is", "not", "or", "regexp", "xor"];
 /// Words that are taken apart at most; a text of more is left to the network.
@@ -102,8 +257,9 @@ const WORDS_MAX: usize = 128;
 
 /// Whether a text needs no network: words, numbers, ids, dates, tokens, e-mail addresses and sentences in any script.
 ///
-/// An attack needs either a sign that no such text has, or one of a few words. So a text is plain when it consists of
-/// letters, digits, blanks and harmless signs, and has no such word; not plain is what only may be an attack.
+/// An attack needs either a sign that no such text has, or one of a few words, or it is the name of a file or of an object of a
+/// program. So a text is plain when it consists of letters, digits, blanks and harmless signs, and has none of these; not plain is
+/// what only may be an attack.
 pub fn is_plain(text: &str) -> bool {
     if text.is_empty() {
         return true;
@@ -121,9 +277,8 @@ pub fn is_plain(text: &str) -> bool {
     words_are_harmless(text)
 }
 
-/// How objects of Java and .NET begin in base64.
 fn is_serialised(text: &str) -> bool {
-    text.starts_with("rO0AB") || text.starts_with("AAEAAAD")
+    SERIALISED.into_iter().any(|start| text.get(..start.len()).is_some_and(|begins| begins.eq_ignore_ascii_case(start)))
 }
 
 /// Whether a byte is neither letter, digit nor blank.
@@ -146,10 +301,18 @@ fn words_are_harmless(text: &str) -> bool {
     let mut words = text.split(|character: char| !(character.is_alphanumeric() || character == '_'));
     let mut before = "";
     let mut joined = false;
+    let mut end = 0;
     for _ in 0..WORDS_MAX {
         let Some(word) = words.next() else { return true };
+        let start = end;
+        end = start + word.len();
+        let after = text.get(end..).unwrap_or_default();
+        end += after.chars().next().map_or(0, char::len_utf8);
         if word.is_empty() {
             continue;
+        }
+        if is_name_of_program(word, text.get(..start).unwrap_or_default(), after) {
+            return false;
         }
         let is_number = word.bytes().all(|byte| byte.is_ascii_digit());
         if lexicon::contains(&SUSPECT_WORDS, word) || (joined && is_number) {
@@ -164,6 +327,15 @@ fn words_are_harmless(text: &str) -> bool {
     false
 }
 
+/// Whether a word, between what is before and behind it, ends the name of a suspect file or starts a path of names.
+fn is_name_of_program(word: &str, before: &str, after: &str) -> bool {
+    let is_letter = |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_alphabetic() || *byte == b'_');
+    let behind = after.as_bytes();
+    let goes_on = behind.first() == Some(&b'.') && is_letter(behind.get(1));
+    let list: &[&str] = if goes_on { &PROGRAM_OBJECTS } else { &SUSPECT_EXTENSIONS };
+    (goes_on || before.ends_with('.')) && lexicon::contains(list, word)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -171,6 +343,8 @@ mod tests {
     #[test]
     fn the_word_lists_are_sorted() {
         assert!(SUSPECT_WORDS.is_sorted());
+        assert!(SUSPECT_EXTENSIONS.is_sorted());
+        assert!(PROGRAM_OBJECTS.is_sorted());
         assert!(JOINING_WORDS.is_sorted());
     }
 
@@ -195,6 +369,11 @@ mod tests {
             "salt and pepper",
             "12:30",
             "a,b,c",
+            "report.pdf",
+            "IMG_2041.JPG",
+            "www.example.com",
+            "We read the document. It is long.",
+            "Back up the old log and the key.",
         ] {
             assert!(is_plain(text), "{text}");
         }
@@ -237,6 +416,13 @@ mod tests {
             "@@version",
             "rO0ABXNyABFqYXZhLnV0aWwuSGFzaE1hcA",
             "class.module.classLoader.resources",
+            "document.cookie",
+            "aced00057372",
+            "wwwroot.zip",
+            "index.php.bak",
+            "id_rsa.key",
+            "java.lang.Runtime",
+            "WhatWeb 0.5.5",
         ] {
             assert!(!is_plain(text), "{text}");
         }

@@ -15,7 +15,16 @@ use super::{Evidence, ObservedPayload, PayloadCache, PayloadNetwork, PayloadScor
 const CACHE_CAPACITY: usize = 4096;
 /// What is less like an attack is not carried along, and no threshold below this has a further effect. Alarms begin at 0 unless an
 /// operator decided otherwise.
-const OBSERVED_LOG_ODDS_MIN: f32 = -3.0;
+pub const OBSERVED_LOG_ODDS_MIN: f32 = -3.0;
+
+/// What the network says of values.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ObservedPayloads {
+    /// Per field the value that looks most like an attack.
+    pub payloads: Vec<ObservedPayload>,
+    /// A value was not looked at in all its forms, since the inferences of the exchange were used up.
+    pub has_unscored: bool,
+}
 
 /// The network with its cache.
 #[derive(Debug)]
@@ -40,12 +49,13 @@ impl PayloadScorer {
         hasher: &KeyedHasher,
         evidence: Evidence,
         budget: &mut WorkBudget,
-    ) -> Vec<ObservedPayload> {
+    ) -> ObservedPayloads {
         let forms: Vec<_> = values.iter().map(|value| forms_of(&value.text, budget)).collect();
         let texts: Vec<(usize, &str)> =
             forms.iter().enumerate().flat_map(|(value, forms)| forms.texts().map(move |text| (value, text))).collect();
         let mut observed: Vec<ObservedPayload> = Vec::new();
         let scores = self.score(&texts.iter().map(|(_, text)| *text).collect::<Vec<_>>(), hasher, budget);
+        let has_unscored = scores.iter().any(Option::is_none);
         for ((value, text), score) in texts.into_iter().zip(scores) {
             let (Some(value), Some(score)) = (values.get(value), score) else { continue };
             if score.attack >= OBSERVED_LOG_ODDS_MIN {
@@ -54,7 +64,7 @@ impl PayloadScorer {
         }
         observed.sort_by(|one, other| other.attack.total_cmp(&one.attack));
         observed.truncate(limits::OBSERVED_PAYLOADS_MAX);
-        observed
+        ObservedPayloads { payloads: observed, has_unscored }
     }
 
     /// Log-odds of one text under a budget of its own, without the cache; `None` where the network fails.

@@ -195,6 +195,30 @@ fn a_body_is_never_held_back_past_the_own_limit() {
 }
 
 #[test]
+fn the_policy_decides_whether_a_body_over_the_limit_is_refused() {
+    let refusing =
+        |mode: &str| Proxy::judging(json!({"mode": mode, "body_bytes_max": 64, "body_over_limit": "refuse"}));
+    let proxy = refusing("enforce");
+    let mut declared = proxy.flow("POST", "/users", &[("content-length", "65")]);
+    assert_eq!(declared.request_headers(&proxy.host, false), Flow::Pause, "by what it declares, before it is sent");
+    let mut streamed = proxy.flow("POST", "/users", &[]);
+    assert_eq!(streamed.request_headers(&proxy.host, false), Flow::Continue);
+    assert_eq!(proxy.body(&mut streamed, &[b' '; 64], false), Flow::Pause);
+    assert_eq!(proxy.body(&mut streamed, &[b' '; 65], true), Flow::Pause, "when more comes than is read");
+    let statuses: Vec<u16> = proxy.host.responses.borrow().iter().map(|response| response.status).collect();
+    assert_eq!(statuses, [413, 413]);
+
+    let mut fits = proxy.flow("POST", "/users", &[("content-length", "34")]);
+    assert_eq!(fits.request_headers(&proxy.host, false), Flow::Continue);
+    assert_eq!(proxy.body(&mut fits, GOOD_USER, true), Flow::Continue);
+    let proxy = refusing("monitor");
+    let mut monitored = proxy.flow("POST", "/users", &[("content-length", "65")]);
+    assert_eq!(monitored.request_headers(&proxy.host, false), Flow::Continue);
+    assert_eq!(proxy.body(&mut monitored, &[b' '; 65], true), Flow::Continue);
+    assert!(proxy.host.responses.borrow().is_empty());
+}
+
+#[test]
 fn in_monitor_mode_a_long_body_is_counted_to_its_end() {
     let proxy = Proxy::judging(json!({"body_bytes_max": 64}));
     let mut flow = proxy.flow("POST", "/users", &[]);

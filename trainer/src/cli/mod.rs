@@ -26,8 +26,8 @@ use crate::serve::ServeArgs;
 /// Learns what is normal for your APIs and judges traffic by it.
 ///
 /// `apiward serve` runs the trainer service that Envoy's filters report to. The other commands work on recorded traffic
-/// without any service (train, score, eval), or talk to a running one (import, models, endpoints,
-/// detections, callers, watchlist).
+/// without any service (train, score, eval), or talk to a running one (import, models, endpoints, detections,
+/// callers, watchlist, payload-exceptions).
 #[derive(Debug, Parser)]
 #[command(name = "apiward", version, propagate_version = true, arg_required_else_help = true, max_term_width = 100)]
 struct Cli {
@@ -49,6 +49,7 @@ enum Command {
     Detections(service::detections::DetectionsArgs),
     Callers(service::callers::CallersArgs),
     Watchlist(service::watchlist::WatchlistArgs),
+    PayloadExceptions(service::payload_exceptions::PayloadExceptionsArgs),
     Keygen(keygen::KeygenArgs),
 }
 
@@ -80,6 +81,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Detections(args) => service::detections::run(&args),
         Command::Callers(args) => service::callers::run(&args),
         Command::Watchlist(args) => service::watchlist::run(&args),
+        Command::PayloadExceptions(args) => service::payload_exceptions::run(&args),
         Command::Keygen(args) => keygen::run(&args),
     }
 }

@@ -1,5 +1,7 @@
 //! Shares with their uncertainty.
 
+use std::fmt;
+
 use serde::Serialize;
 
 /// Two-sided 95 % quantile of the normal distribution.
@@ -44,6 +46,15 @@ impl Proportion {
     }
 }
 
+/// `99.00 % (97.13 to 99.66; 297 of 300)`
+impl fmt::Display for Proportion {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let percent = [self.share.unwrap_or(0.0), self.lower(), self.upper()].map(|share| 100.0 * share);
+        let [share, low, high] = percent;
+        write!(formatter, "{share:.2} % ({low:.2} to {high:.2}; {} of {})", self.count, self.total)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -67,5 +78,6 @@ mod tests {
         assert_eq!(Proportion::of(0, 0).share, None);
         assert_eq!((Proportion::of(0, 0).lower(), Proportion::of(0, 0).upper()), (0.0, 1.0));
         assert_eq!(Proportion::of(7, 7).bounds.unwrap()[1], 1.0);
+        assert_eq!(Proportion::of(297, 300).to_string(), "99.00 % (97.10 to 99.66; 297 of 300)");
     }
 }

@@ -26,6 +26,7 @@ use std::time::Instant;
 use apiward_detector::bundle::{BUNDLE_SCHEMA, Bundle, Manifest, Network, NetworkKind, Policy};
 use apiward_detector::calibration::Calibration;
 use apiward_detector::hashing::stable_hash;
+use apiward_detector::payload::PayloadException;
 use apiward_detector::telemetry::ExchangeRecord;
 use serde::Serialize;
 
@@ -65,6 +66,8 @@ pub struct LearningSettings {
     pub now_ms: i64,
     /// What people decided about templates.
     pub corrections: Vec<Correction>,
+    /// What people decided about values that look like attacks; of several that fit the last counts.
+    pub payload_exceptions: Vec<PayloadException>,
 }
 
 /// When something new becomes normal: `callers` established callers used it successfully over `windows` windows.
@@ -87,6 +90,7 @@ impl Default for LearningSettings {
             hash_key_id: String::new(),
             now_ms: 0,
             corrections: Vec::new(),
+            payload_exceptions: Vec::new(),
         }
     }
 }
@@ -152,7 +156,8 @@ pub fn learn(
     records.sort_by_key(|record| record.at_ms);
     step(progress, Progress::Admission { records: records_given })?;
     let own_payloads =
-        OwnPayloads::of(&records, Some(shipped::THRESHOLD), &admission::support_for_novelties(&records, settings));
+        OwnPayloads::of(&records, Some(shipped::THRESHOLD), &admission::support_for_novelties(&records, settings))
+            .with_exceptions(&settings.payload_exceptions, parent.map(|parent| &parent.routes));
     let admission = admission::admit(records, &own_payloads, parent.is_some(), settings);
     if admission.learned.len() < EXCHANGES_MIN {
         return Err(LearningError::TooFew { records: records_given, admitted: admission.learned.len() });

@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use apiward_detector::bundle::Bundle;
 use apiward_detector::observation::{Location, Observation};
-use apiward_detector::payload::{FieldPayloads, ObservedPayload, PayloadCalibration, PayloadClass};
-use apiward_detector::route::{RouteTable, canonical_path};
+use apiward_detector::payload::{FieldPayloads, ObservedPayload, PayloadCalibration, PayloadClass, PayloadException};
+use apiward_detector::route::{RouteMatch, RouteTable, canonical_path};
 use apiward_detector::telemetry::ExchangeRecord;
 
 use super::admission::{SupportCounter, SupportNeeded, succeeded};
@@ -34,6 +34,10 @@ pub struct OwnPayloads {
     /// Nats; `None` where there is no payload network.
     threshold: Option<f32>,
     own: HashMap<Place, HashSet<FieldClass>>,
+    /// What people decided, in the order in which they did.
+    exceptions: Vec<PayloadException>,
+    /// The endpoints that exceptions name.
+    routes: Option<RouteTable>,
 }
 
 #[derive(Default)]
@@ -79,18 +83,38 @@ impl OwnPayloads {
                 .collect();
             (!own.is_empty()).then_some((place, own))
         });
-        Self { threshold, own: own.collect() }
+        Self { threshold, own: own.collect(), exceptions: Vec::new(), routes: None }
+    }
+
+    /// What people decided goes before what the traffic shows. `routes` has the endpoints that they named.
+    pub fn with_exceptions(mut self, exceptions: &[PayloadException], routes: Option<&RouteTable>) -> Self {
+        self.exceptions = exceptions.to_vec();
+        self.routes = routes.filter(|_| exceptions.iter().any(|one| one.endpoint_id.is_some())).cloned();
+        self
     }
 
     /// Whether a value of the exchange looks like an attack and is not usual where it is.
     pub fn shows_attack(&self, observation: &Observation) -> bool {
         let Some(threshold) = self.threshold else { return false };
-        let mut suspects = observation.payloads.iter().filter(|payload| payload.attack > threshold).peekable();
-        if suspects.peek().is_none() {
+        if observation.payloads.is_empty() {
             return false;
         }
         let own = self.own.get(&place_of(observation));
-        suspects.any(|payload| own.is_none_or(|own| !own.contains(&field_class(payload))))
+        let endpoint_id = self.endpoint_of(observation);
+        observation.payloads.iter().any(|payload| {
+            match self.exceptions.iter().rev().find(|one| one.covers(endpoint_id, payload)) {
+                Some(exception) => exception.threshold.is_some_and(|decided| payload.attack > decided),
+                None => payload.attack > threshold && own.is_none_or(|own| !own.contains(&field_class(payload))),
+            }
+        })
+    }
+
+    fn endpoint_of(&self, observation: &Observation) -> Option<u64> {
+        let routes = self.routes.as_ref()?;
+        match routes.find(observation) {
+            RouteMatch::Endpoint { index, .. } => routes.endpoints.get(index).map(|endpoint| endpoint.id),
+            _ => None,
+        }
     }
 
     /// The thresholds of the fields of known endpoints. What the parent model has of fields that were not seen again stays.
@@ -190,6 +214,31 @@ mod tests {
         let own = OwnPayloads::of(&records, Some(THRESHOLD), &NEEDED);
         assert!(!own.shows_attack(&records[0].observation));
         assert!(own.shows_attack(&record(1, 1, Some(PayloadClass::Sqli)).observation));
+    }
+
+    #[test]
+    fn what_people_excused_is_no_attack_to_learning_either() {
+        let records = [record(1, 1, Some(PayloadClass::Xss))];
+        let own = |exceptions: &[PayloadException]| {
+            OwnPayloads::of(&records, Some(THRESHOLD), &NEEDED).with_exceptions(exceptions, None)
+        };
+        let exception = |class, threshold| PayloadException {
+            endpoint_id: None,
+            location: Some(Location::Body),
+            name: Some("html".into()),
+            class: Some(class),
+            threshold,
+        };
+        let shows = |exceptions: &[PayloadException]| own(exceptions).shows_attack(&records[0].observation);
+        assert!(shows(&[]) && shows(&[exception(PayloadClass::Sqli, None)]));
+        assert!(!shows(&[exception(PayloadClass::Xss, None)]));
+        assert!(!shows(&[exception(PayloadClass::Xss, Some(4.5))]));
+        assert!(
+            shows(&[exception(PayloadClass::Xss, None), exception(PayloadClass::Xss, Some(3.5))]),
+            "the last counts"
+        );
+        let elsewhere = PayloadException { endpoint_id: Some(7), ..exception(PayloadClass::Xss, None) };
+        assert!(shows(&[elsewhere]), "an endpoint that is not known");
     }
 
     #[test]

@@ -42,8 +42,9 @@ impl ModelCard<'_> {
              `payload.onnx` and this card; the same machine gives the same bytes.\n\n\
              - Input: a window of up to 256 bytes of one form of the value (raw, decoded, stripped). Hashed n-grams of its signs with\n  \
              what is around them (1 to 4 bytes, letters in lower case, digits alike), of its tokens (1 to 4 of them, without blanks and\n  \
-             comments; some 700 words are tokens of their own, other words and numbers only say of which kind they are), its words,\n  \
-             and its shape (shares of kinds of characters, open quotes and brackets, endings). Two hidden layers, 13 logits.\n\
+             comments; some 700 words are tokens of their own, other words and numbers only say of which kind they are), its words, the\n  \
+             whole of a text of up to 40 bytes, and its shape (shares of kinds of characters, open quotes and brackets, endings). Two\n  \
+             hidden layers, 13 logits.\n\
              - Score: log-odds of all attacks against benign, the highest of all windows and forms. The threshold by default, {:.2}, is\n  \
              taken off in the network, so that alarms begin at 0.\n\
              - Size: {parameters} parameters, {} kB, {multiply_adds} multiply-adds for the mean window: the first layer skips zeros.\n\
@@ -64,8 +65,8 @@ impl ModelCard<'_> {
             "## Data\n\n\
              {} templates in grammars that were written from general knowledge of attacks, of tools (sqlmap and its tamper scripts,\n\
              XSStrike, commix, dotdotpwn, nuclei and others) and of what honest people and programs send; {} benign texts and as many\n\
-             attacks, before those are dropped that come twice or never reach the network for being plain. Attacks are mutated (case,\n\
-             blanks, comments, quoting, alternatives), put into other text, and encoded; benign texts are cut, joined and encoded in the\n\
+             attacks, before those are dropped that never reach the network for being plain, or come more than 40 times. Attacks are\n\
+             mutated (case, blanks, comments, quoting, alternatives), put into other text, and encoded; benign texts are cut, joined and encoded in the\n\
              same ways. No traffic and no corpus was used; `--corpus` adds some.\n\n\
              Templates are divided by their hash within each class: a tenth for the figures below, a tenth to decide when to stop and for\n\
              the threshold, which {} % of their benign texts reach. The figures are those of a twin that learned from the other eight\n\

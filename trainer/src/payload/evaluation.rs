@@ -8,12 +8,12 @@ use apiward_detector::{
     work::WorkBudget,
 };
 
+use crate::evaluation::Proportion;
+
 use super::LabelledText;
 
 /// Scores that are kept while a file is scored: none is scored twice for being repeated.
 const CACHE_CAPACITY: usize = 4096;
-/// Standard normal quantile of a two-sided 95 % interval.
-const QUANTILE_95: f64 = 1.959_964;
 
 /// A text with the worst score of its forms.
 #[derive(Debug, Clone, Copy)]
@@ -39,52 +39,17 @@ fn score_text(network: &PayloadNetwork, text: &str, cache: &mut PayloadCache) ->
     worst.unwrap_or(PayloadScore::PLAIN)
 }
 
-/// A share with its Wilson interval (JASA 1927).
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Share {
-    pub count: usize,
-    pub of: usize,
-}
-
-impl Share {
-    /// The bounds of 95 % confidence, 0..1.
-    pub fn bounds(self) -> (f64, f64) {
-        if self.of == 0 {
-            return (0.0, 1.0);
-        }
-        let (n, p) = (self.of as f64, self.value());
-        let z2 = QUANTILE_95 * QUANTILE_95;
-        let centre = p + z2 / (2.0 * n);
-        let half = QUANTILE_95 * (p * (1.0 - p) / n + z2 / (4.0 * n * n)).sqrt();
-        let divisor = 1.0 + z2 / n;
-        (((centre - half) / divisor).max(0.0), ((centre + half) / divisor).min(1.0))
-    }
-
-    /// The share, 0..1; 0 of nothing.
-    pub fn value(self) -> f64 {
-        self.count as f64 / self.of.max(1) as f64
-    }
-}
-
-impl std::fmt::Display for Share {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let (low, high) = self.bounds();
-        let [share, low, high] = [self.value(), low, high].map(|share| 100.0 * share);
-        write!(formatter, "{share:.2} % ({low:.2} to {high:.2}; {} of {})", self.count, self.of)
-    }
-}
-
 /// Figures of scored texts at a threshold.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Evaluation {
     /// Log-odds from which on a text is taken for an attack.
     pub threshold: f32,
     /// Attacks of each class that were found, where there are any; of benign texts the false alarms.
-    pub flagged: Vec<(PayloadClass, Share)>,
+    pub flagged: Vec<(PayloadClass, Proportion)>,
     /// Attacks found whose class is right.
-    pub class_right: Share,
+    pub class_right: Proportion,
     /// The threshold at which one benign text in a thousand is an alarm, and the share of attacks found there.
-    pub at_one_per_mille: (f32, Share),
+    pub at_one_per_mille: (f32, Proportion),
 }
 
 impl Evaluation {
@@ -96,7 +61,8 @@ impl Evaluation {
         let strict = odds.get(odds.len() / 1000).map_or(0.0, |odds| odds + f32::EPSILON * odds.abs());
         let flagged = |class: PayloadClass, threshold: f32| {
             let texts = scored.iter().filter(|scored| scored.text.class == class);
-            Share { count: texts.clone().filter(|scored| scored.score.attack >= threshold).count(), of: texts.count() }
+            let count = texts.clone().filter(|scored| scored.score.attack >= threshold).count();
+            Proportion::of(count as u64, texts.count() as u64)
         };
         let classes = PayloadClass::ALL.map(|class| (class, flagged(class, threshold)));
         let found = scored.iter().filter(|scored| !is_benign(scored) && scored.score.attack >= threshold);
@@ -104,19 +70,19 @@ impl Evaluation {
         let strictly = PayloadClass::ALL[1..].iter().map(|&class| flagged(class, strict));
         Self {
             threshold,
-            flagged: classes.into_iter().filter(|(_, share)| share.of > 0).collect(),
-            class_right: Share { count: right, of: found.count() },
+            flagged: classes.into_iter().filter(|(_, share)| share.total > 0).collect(),
+            class_right: Proportion::of(right as u64, found.count() as u64),
             at_one_per_mille: (strict, sum(strictly)),
         }
     }
 
     /// Benign texts taken for attacks.
-    pub fn false_alarms(&self) -> Share {
+    pub fn false_alarms(&self) -> Proportion {
         sum(self.flagged.iter().filter(|(class, _)| *class == PayloadClass::Benign).map(|(_, share)| *share))
     }
 
     /// Attacks found.
-    pub fn recall(&self) -> Share {
+    pub fn recall(&self) -> Proportion {
         sum(self.flagged.iter().filter(|(class, _)| *class != PayloadClass::Benign).map(|(_, share)| *share))
     }
 
@@ -134,6 +100,7 @@ impl Evaluation {
     }
 }
 
-fn sum(shares: impl Iterator<Item = Share>) -> Share {
-    shares.fold(Share { count: 0, of: 0 }, |sum, share| Share { count: sum.count + share.count, of: sum.of + share.of })
+fn sum(shares: impl Iterator<Item = Proportion>) -> Proportion {
+    let (count, total) = shares.fold((0, 0), |(count, total), share| (count + share.count, total + share.total));
+    Proportion::of(count, total)
 }

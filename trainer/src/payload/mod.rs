@@ -9,6 +9,7 @@ pub mod comparison;
 pub mod corpus;
 pub mod design;
 pub mod evaluation;
+pub mod evasions;
 pub mod generator;
 pub mod shipped;
 pub mod training;

@@ -1,6 +1,6 @@
 //! Training of the payload network.
 
-use std::{collections::HashSet, ops::ControlFlow};
+use std::{collections::HashMap, ops::ControlFlow};
 
 use apiward_detector::{
     bundle::BundleError,
@@ -31,6 +31,8 @@ use super::{
 const EVALUATION_ROWS: usize = 512;
 /// Random stream of the choice of forms and windows.
 const FORMS_STREAM: u64 = 1 << 40;
+/// How often the same text is trained on: a fixed attack comes as often as its template is drawn, up to this.
+const REPEATS_MAX: usize = 40;
 /// Bytes of features' memory that a training batch takes are bounded by its rows.
 const BATCH_ROWS: usize = 256;
 
@@ -119,7 +121,7 @@ impl PayloadData {
     /// trained on.
     pub fn new(part: Part, corpora: &[LabelledText], options: &TrainingOptions) -> Self {
         let seed = options.schedule.seed;
-        let mut training = texts(part, options.texts, seed);
+        let mut training = texts_repeated(part, options.texts, REPEATS_MAX, seed);
         training.extend_from_slice(corpora);
         let half = options.held_out_texts / 2;
         let stopping =
@@ -128,16 +130,25 @@ impl PayloadData {
     }
 }
 
-/// `count` benign texts and as many attacks, each once.
+/// `count` benign texts and as many attacks, without those that come again.
 pub fn texts(part: Part, count: usize, seed: u64) -> Vec<LabelledText> {
+    texts_repeated(part, count, 1, seed)
+}
+
+/// The same with each text up to `repeats_max` times.
+fn texts_repeated(part: Part, count: usize, repeats_max: usize, seed: u64) -> Vec<LabelledText> {
     let mut generator = Generator::new(part, seed);
-    let mut seen = HashSet::new();
+    let mut seen: HashMap<String, usize> = HashMap::new();
     let mut texts = Vec::with_capacity(2 * count);
     for _ in 0..count {
         texts.push(LabelledText { class: PayloadClass::Benign, text: generator.benign() });
         texts.push(generator.attack());
     }
-    texts.retain(|text| seen.insert(text.text.clone()));
+    texts.retain(|text| {
+        let repeats = seen.entry(text.text.clone()).or_default();
+        *repeats += 1;
+        *repeats <= repeats_max
+    });
     texts
 }
 

@@ -3,7 +3,7 @@
 
 use anyhow::Context as _;
 use apiward_detector::observation::Location;
-use apiward_detector::payload::{PayloadClass, PayloadException};
+use apiward_detector::payload::{OBSERVED_LOG_ODDS_MIN, PayloadClass, PayloadException};
 use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -22,7 +22,8 @@ use crate::serve::{ApiRouter, Service};
 
 /// Exceptions of one scope.
 const EXCEPTIONS_MAX: i64 = 1000;
-/// Log-odds that a threshold may have, nats.
+/// Log-odds that a threshold may have at most, nats. At least it has [`OBSERVED_LOG_ODDS_MIN`]: what is less like an attack filters do
+/// not carry along, so a threshold below would be without effect.
 const THRESHOLD_MAX: f32 = 50.0;
 const NAME_BYTES_MAX: usize = 256;
 
@@ -69,7 +70,10 @@ impl Terms {
             anyhow::ensure!(name.len() <= NAME_BYTES_MAX, "the name is longer than {NAME_BYTES_MAX} bytes");
         }
         if let Some(threshold) = self.threshold {
-            anyhow::ensure!(threshold.abs() <= THRESHOLD_MAX, "the threshold is not within ±{THRESHOLD_MAX} nats");
+            anyhow::ensure!(
+                (OBSERVED_LOG_ODDS_MIN..=THRESHOLD_MAX).contains(&threshold),
+                "the threshold is not within {OBSERVED_LOG_ODDS_MIN} to {THRESHOLD_MAX} nats"
+            );
         }
         let everything =
             self.endpoint.is_none() && self.location.is_none() && self.name.is_none() && self.class.is_none();

@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use crate::endpoints::corrections;
 use crate::learning::{self, LearnedModel, LearningError, LearningSettings};
 use crate::models::{self, Cause, Publication, registry};
+use crate::payload_exceptions;
 use crate::serve::Service;
 use crate::storage::records::{self, LatestRecords};
 
@@ -143,6 +144,7 @@ async fn learn(
         hash_key_id: latest.hash_key_id,
         now_ms: i64::try_from(now_ms).context("the clock is far off")?,
         corrections: corrections::of_scope(&service.pool, &claim.scope).await.context("load the corrections")?,
+        payload_exceptions: payload_exceptions::of_scope(&mut *service.pool.acquire().await?, &claim.scope).await?,
         threshold_step_max: service.settings.learning.threshold_step_max.filter(|_| !claim.force),
         ..service.settings.learning.clone()
     };

@@ -165,6 +165,28 @@ fn an_operator_rolls_back_and_activates_from_the_shell() {
 }
 
 #[test]
+fn payload_exceptions_are_made_listed_and_removed_from_the_shell() {
+    let service = RunningService::start();
+    let exceptions = |arguments: &[&str]| service.command(&[&["payload-exceptions"], arguments].concat());
+    assert!(exceptions(&["list"]).succeeded().stdout.contains("there is no exception"));
+    let added = exceptions(&["add", "--location", "body", "--name", "html", "--class", "xss", "--json"]).succeeded();
+    let added: Value = serde_json::from_str(&added.stdout).unwrap();
+    let id = added["id"].to_string();
+    let raised = exceptions(&["add", "--class", "sqli", "--threshold", "-1.5"]).succeeded().stdout;
+    assert!(raised.contains("of scope shop is made"), "{raised}");
+    let list = exceptions(&["list"]).succeeded().stdout;
+    for word in ["html", "xss", "never", "sqli", "-1.5", "all", "operator"] {
+        assert!(list.contains(word), "{word}: {list}");
+    }
+    exceptions(&["add", "--class", "sqli", "--threshold", "-4"]).failed(1, "within -3 to 50 nats");
+    exceptions(&["add"]).failed(1, "turn the detector off");
+    assert!(exceptions(&["remove", &id]).succeeded().stdout.contains("is removed"));
+    exceptions(&["remove", &id]).failed(1, "there is no payload exception");
+    let list: Value = serde_json::from_str(&exceptions(&["list", "--json"]).succeeded().stdout).unwrap();
+    assert_eq!(list["exceptions"].as_array().unwrap().len(), 1);
+}
+
+#[test]
 fn the_inventory_is_read_compared_and_corrected_from_the_shell() {
     let service = RunningService::start();
     write_gzip(&service.path("traffic.jsonl.gz"), &lines(&normal(1, 1500)));

@@ -57,6 +57,7 @@ async fn what_makes_no_sense_is_refused_with_a_reason() {
         (json!({"location": "here"}), "location"),
         (json!({"endpoint": "POST /a"}), "no endpoint id"),
         (json!({"class": "xss", "threshold": 1e9}), "threshold"),
+        (json!({"class": "xss", "threshold": -3.5}), "within -3 to 50 nats"),
     ] {
         let answer = trainer.post(OPERATOR, PATH, &body).await.expect(400);
         let text = String::from_utf8_lossy(&answer.body).into_owned();

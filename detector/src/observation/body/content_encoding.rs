@@ -15,6 +15,8 @@ pub enum Decoded {
     Unchanged,
     /// It has one that is not known here, or too many.
     Unknown,
+    /// It has one that is not undone here, and looks like it: nothing is known of what is in it.
+    NotUndone,
     Bytes {
         bytes: Vec<u8>,
         end: End,
@@ -45,6 +47,9 @@ enum Coding {
 
 /// Undoes what a `content-encoding` header says.
 pub fn decode(header: &str, body: &[u8], budget: &mut WorkBudget) -> Decoded {
+    if is_zstandard(header, body) {
+        return Decoded::NotUndone;
+    }
     let mut codings = Vec::new();
     for name in header.split(',').map(str::trim) {
         match name.to_ascii_lowercase().as_str() {
@@ -68,6 +73,12 @@ pub fn decode(header: &str, body: &[u8], budget: &mut WorkBudget) -> Decoded {
         };
     }
     decoded
+}
+
+/// Whether a body is declared to be compressed by Zstandard alone, and begins like a frame of it (RFC 8878 section 3.1).
+fn is_zstandard(header: &str, body: &[u8]) -> bool {
+    header.trim().eq_ignore_ascii_case("zstd")
+        && matches!(body, [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..])
 }
 
 fn undo(coding: Coding, body: &[u8], budget: &mut WorkBudget) -> Decoded {

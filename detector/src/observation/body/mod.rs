@@ -49,6 +49,10 @@ pub fn collect(
     let measures = &mut observed.measures;
     let body = match &decoded {
         Decoded::Unchanged => body,
+        Decoded::NotUndone => {
+            collector.incomplete = true;
+            return observed;
+        }
         Decoded::Unknown => {
             measures.problem = Some(BodyProblem::ContentEncoding);
             body

@@ -14,6 +14,7 @@ struct Taken {
     observed: ObservedBody,
     fields: Vec<ObservedField>,
     values: Vec<PayloadValue>,
+    incomplete: bool,
 }
 
 impl Taken {
@@ -40,7 +41,8 @@ fn take(content_type: &str, content_encoding: &str, body: &[u8], body_bytes: usi
     let mut collector = FieldCollector::new(&hasher, &mut budget, &mut fields, &mut values);
     let declared = DeclaredBody { content_type: content_type.into(), content_encoding: content_encoding.into() };
     let observed = collect(&declared, body, body_bytes as u64, &mut collector);
-    Taken { observed, fields, values: values.take() }
+    let incomplete = collector.incomplete;
+    Taken { observed, fields, values: values.take(), incomplete }
 }
 
 fn take_plain(content_type: &str, body: &str) -> Taken {
@@ -202,6 +204,9 @@ fn content_encodings_are_undone() {
         assert_eq!(taken.problem(), Some(BodyProblem::ContentEncoding), "{encoding}");
         assert!(taken.has(ATTACK), "{encoding}");
     }
+    let zstandard = [&[0x28, 0xb5, 0x2f, 0xfd, 0x24], body].concat();
+    let taken = take("application/json", "zstd", &zstandard, zstandard.len());
+    assert_eq!((taken.problem(), taken.values().len(), taken.incomplete), (None, 0, true), "is merely not looked into");
     let large = brotli(body, 24);
     assert_eq!(take("application/json", "br", &large, large.len()).problem(), Some(BodyProblem::ContentEncoding));
 }

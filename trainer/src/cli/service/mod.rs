@@ -4,6 +4,7 @@ pub mod callers;
 pub mod detections;
 pub mod endpoints;
 pub mod models;
+pub mod payload_exceptions;
 pub mod training;
 pub mod watchlist;
 

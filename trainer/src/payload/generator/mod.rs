@@ -214,6 +214,29 @@ mod tests {
     }
 
     #[test]
+    fn the_frozen_benign_values_are_not_the_generators() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/data/payload/");
+        let values = |name: &str| -> Vec<String> {
+            let text = std::fs::read_to_string(format!("{folder}{name}")).unwrap();
+            text.lines().filter(|line| !line.starts_with("## ")).map(str::to_lowercase).collect()
+        };
+        let frozen = values("frozen_benign.txt");
+        let different: std::collections::HashSet<&String> = frozen.iter().collect();
+        assert!(frozen.len() >= 1500 && different.len() == frozen.len());
+        assert!(values("hard_benign.txt").iter().all(|value| !different.contains(value)));
+        let fixed: std::collections::HashSet<String> = PayloadClass::ALL
+            .into_iter()
+            .map(source)
+            .chain([STRUCTURES])
+            .flat_map(str::lines)
+            .filter(|line| !line.contains('«'))
+            .map(str::to_lowercase)
+            .collect();
+        let shared: Vec<&String> = frozen.iter().filter(|value| fixed.contains(*value)).collect();
+        assert!(shared.is_empty(), "{shared:?}");
+    }
+
+    #[test]
     fn attacks_are_made_in_many_forms() {
         let mut generator = Generator::new(Part::All, 3);
         for class in PayloadClass::ALL.into_iter().skip(1) {
