@@ -113,6 +113,20 @@ impl Summary {
         table
     }
 
+    fn session_attacks(&self) -> Table {
+        let mut table = table(["attackers by sessions", "found", "after at most", "for instance"]);
+        for kind in &self.story.session_attacks {
+            let example = kind.example.as_deref().unwrap_or_default();
+            table.add_row([
+                kind.kind.display_name().to_owned(),
+                format!("{}/{}", kind.found, kind.attackers),
+                format!("{} requests", kind.found_after_max),
+                shortened(example.split("; ").next().unwrap_or_default()),
+            ]);
+        }
+        table
+    }
+
     fn promises(&self) -> Table {
         let mut table = table(["target", "measured", ""]);
         for target in &self.targets {
@@ -140,7 +154,7 @@ impl Summary {
 
 impl fmt::Display for Summary {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(formatter, "{}\n{}\n{}", self.figures(), self.attacks(), self.promises())?;
+        writeln!(formatter, "{}\n{}\n{}\n{}", self.figures(), self.attacks(), self.session_attacks(), self.promises())?;
         for example in self.examples() {
             writeln!(formatter, "{example}")?;
         }

@@ -3,10 +3,15 @@
 use std::time::Duration;
 
 use super::attacks::{ATTACKS_MIN, AttackFigures};
+use super::sessions::SessionAttackFigures;
 use super::story::{FalseAlarms, Story};
+use crate::traffic::AttackKind;
 
 const ATTACKS_FLAGGED_MIN: f64 = 0.95;
 const FALSE_ALARMS_MAX: f64 = 0.005;
+/// Attempts, and objects, by which the attacker is found.
+const STUFFING_MAX: usize = 15;
+const ENUMERATION_MAX: usize = 30;
 const SWAP_MAX: Duration = Duration::from_secs(60);
 const ENVOY_START_MAX: Duration = Duration::from_secs(6);
 
@@ -38,6 +43,9 @@ impl Target {
             ),
             false_alarms("fresh normal traffic flagged", &story.false_alarms),
             attacks("each kind of attack flagged, worst kind", &story.attacks),
+            session_attacks(&story.session_attacks),
+            soon(AttackKind::StuffingFast, STUFFING_MAX, &story.session_attacks),
+            soon(AttackKind::Enumeration, ENUMERATION_MAX, &story.session_attacks),
             Self::new(
                 "release 2: new endpoints are flagged at first",
                 format!("{} of {}", release.new_at_first.1, release.new_at_first.0),
@@ -103,5 +111,28 @@ fn attacks(promise: &str, attacks: &[AttackFigures]) -> Target {
         format!("{promise}, at least {:.0} %", ATTACKS_FLAGGED_MIN * 100.0),
         measured,
         !attacks.is_empty() && attacks.iter().all(holds),
+    )
+}
+
+fn session_attacks(attacks: &[SessionAttackFigures]) -> Target {
+    let missed: Vec<&str> =
+        attacks.iter().filter(|kind| !kind.is_found()).map(|kind| kind.kind.display_name()).collect();
+    let measured = match missed.is_empty() {
+        true => format!("all {} kinds", attacks.len()),
+        false => format!("not: {}", missed.join(", ")),
+    };
+    Target::new(
+        "attackers whom only their sessions show are found, each kind",
+        measured,
+        !attacks.is_empty() && missed.is_empty(),
+    )
+}
+
+fn soon(kind: AttackKind, requests_max: usize, attacks: &[SessionAttackFigures]) -> Target {
+    let of_kind = attacks.iter().find(|figures| figures.kind == kind);
+    Target::new(
+        format!("{} found within {requests_max} requests", kind.display_name()),
+        of_kind.map_or_else(String::new, |figures| format!("{}", figures.found_after_max)),
+        of_kind.is_some_and(|figures| figures.is_found() && figures.found_after_max <= requests_max),
     )
 }

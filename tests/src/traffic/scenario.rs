@@ -28,6 +28,8 @@ pub struct AttackPlan {
     pub share: AttackShare,
     /// Accounts that the attackers log in with, at most [`AttackPlan::CALLERS_MAX`].
     pub callers: usize,
+    /// The first of these accounts, counted from 0.
+    pub first_caller: usize,
     /// Networks (/24) that the attackers share.
     pub networks: usize,
 }
@@ -40,13 +42,19 @@ impl AttackPlan {
 
     /// All kinds of attacks that single exchanges show, by two accounts behind one network.
     pub fn all_kinds(share: AttackShare) -> Self {
-        Self { kinds: AttackKind::OF_EXCHANGES.to_vec(), share, callers: 2, networks: 1 }
+        Self { kinds: AttackKind::OF_EXCHANGES.to_vec(), share, callers: 2, first_caller: 0, networks: 1 }
     }
 
     /// All kinds of attacks that only sessions show, by many accounts, each behind a network of its own.
     pub fn of_sessions() -> Self {
         let callers = Self::CALLERS_MAX;
-        Self { kinds: AttackKind::OF_SESSIONS.to_vec(), share: AttackShare::Only, callers, networks: callers }
+        Self {
+            kinds: AttackKind::OF_SESSIONS.to_vec(),
+            share: AttackShare::Only,
+            callers,
+            first_caller: 0,
+            networks: callers,
+        }
     }
 
     /// Nothing but attacks of one kind, by two accounts behind one network.
@@ -130,6 +138,7 @@ impl Scenario {
         };
         within("kinds of attacks", plan.kinds.len(), 1, usize::MAX)?;
         within("attackers", plan.callers, 1, AttackPlan::CALLERS_MAX)?;
+        within("as the last attacker", plan.first_caller + plan.callers, 1, AttackPlan::CALLERS_MAX)?;
         within("networks of attackers", plan.networks, 1, AttackPlan::CALLERS_MAX)
     }
 

@@ -95,7 +95,7 @@ impl Schedule {
         let turn = usize::try_from(self.attack_visits).ok()?;
         let kind = *plan.kinds.get(turn % plan.kinds.len().max(1))?;
         // Every round over the kinds starts with another attacker.
-        let attacker = (turn + turn / plan.kinds.len()) % plan.callers.max(1);
+        let attacker = plan.first_caller + (turn + turn / plan.kinds.len()) % plan.callers.max(1);
         self.attack_visits += 1;
         Some((Visitor::Attacker(attacker), kind))
     }
