@@ -12,7 +12,7 @@ use crate::sequence::{NextCall, SequenceDetector};
 use crate::session::{CallAnswered, CallMade, CallOutcome, CallStep, CallSymbol, CallerSession, SessionStore};
 use crate::telemetry::CallerRecord;
 use crate::verdict::{Finding, FindingKind, Verdict, higher, insert_findings};
-use crate::volume::{VolumeCalibration, VolumeJudgement, VolumeSubject, VolumeSubjectState, object_of};
+use crate::volume::{LoginField, VolumeCalibration, VolumeJudgement, VolumeSubject, VolumeSubjectState, object_of};
 
 /// What reasons call the endpoints that the route table does not know.
 const UNKNOWN_ENDPOINTS: &str = "unknown endpoints";
@@ -123,7 +123,8 @@ impl Detector {
         self.bundle().volume.is_armed() || self.sequence().is_some_and(SequenceDetector::is_armed)
     }
 
-    /// Begins a call. `None` while its endpoint is not known yet, and where there is nothing to judge by.
+    /// Begins a call. `None` while its endpoint is not known yet, or who wants in where it takes logins, and where there is nothing
+    /// to judge by.
     pub fn begin_call(
         &self,
         observation: &Observation,
@@ -140,6 +141,9 @@ impl Detector {
         let label = known.map_or_else(|| UNKNOWN_ENDPOINTS.to_owned(), |endpoint| endpoint.label());
         let volume = &self.bundle().volume;
         let login = known.and_then(|endpoint| volume.login_field(endpoint.id));
+        if login.is_some_and(LoginField::is_in_body) && observation.phase < Phase::Body {
+            return None;
+        }
         let login = login.and_then(|field| field.find(observation));
         let mut call = BegunCall { context, endpoint, label, login, findings: CallFindings::default() };
         call.findings = self.count(&call, object, observation.phase, sessions);

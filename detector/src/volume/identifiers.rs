@@ -14,6 +14,11 @@ pub struct LoginField {
 }
 
 impl LoginField {
+    /// Whether only the request's body tells it.
+    pub fn is_in_body(&self) -> bool {
+        !matches!(self.location, Location::Path | Location::Query | Location::Header | Location::Cookie)
+    }
+
     /// Hash of the login identifier in a request to that endpoint.
     pub fn find(&self, observation: &Observation) -> Option<u64> {
         let fields = observation.fields.iter();

@@ -85,7 +85,9 @@ fn a_caller_of_a_kind_that_never_uses_an_endpoint_is_flagged_and_says_so() {
     for (number, verdict) in privileged.iter().enumerate() {
         let who = ["role:customer never calls", "anonymous callers never call"][number % 2];
         assert_eq!(verdict["verdict"], "anomalous", "{verdict}");
-        assert_eq!(verdict["reasons"][0], json!(format!("{who} GET /admin/users/{{id}}, only role:admin")));
+        // Its order of calls may be odd as well.
+        let reason = json!(format!("{who} GET /admin/users/{{id}}, only role:admin"));
+        assert!(verdict["reasons"].as_array().unwrap().contains(&reason), "{verdict}");
     }
     let false_alarms = honest_verdicts.iter().filter(|verdict| verdict["verdict"] == "anomalous").count();
     assert!(false_alarms <= 3, "{false_alarms} of {} honest exchanges", honest.len());
