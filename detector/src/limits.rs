@@ -71,6 +71,8 @@ pub const MULTIPART_PARTS_MAX: usize = 256;
 pub const MULTIPART_HEADER_BYTES_MAX: usize = 8 * 1024;
 /// Nesting of XML elements that is walked.
 pub const XML_DEPTH_MAX: usize = 128;
+/// Values inside of values (JSON in a text of JSON, a form in a parameter) that are taken apart.
+pub const NESTED_VALUES_MAX: usize = 3;
 /// Values of one phase that the payload detector looks at.
 pub const PAYLOAD_VALUES_MAX: usize = 128;
 /// Bytes of all of them.

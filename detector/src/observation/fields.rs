@@ -27,8 +27,8 @@ pub struct FieldCollector<'c> {
     pub fields_only: bool,
     fields: &'c mut Vec<ObservedField>,
     values: &'c mut PayloadValues,
-    /// What is met is inside a value: it makes no fields and is not looked into again.
-    inside: bool,
+    /// How many values what is met is inside of: in any it makes no fields.
+    depth: usize,
 }
 
 impl<'c> FieldCollector<'c> {
@@ -38,12 +38,12 @@ impl<'c> FieldCollector<'c> {
         fields: &'c mut Vec<ObservedField>,
         values: &'c mut PayloadValues,
     ) -> Self {
-        Self { hasher, budget, incomplete: false, fields_only: false, fields, values, inside: false }
+        Self { hasher, budget, incomplete: false, fields_only: false, fields, values, depth: 0 }
     }
 
     /// Adds one field, unless there are too many.
     pub fn add(&mut self, location: Location, name: &str, encoding: ValueEncoding, shape: ValueShape) {
-        if self.inside {
+        if self.depth > 0 {
             return;
         }
         if self.fields.len() >= limits::VALUES_MAX {
@@ -55,7 +55,7 @@ impl<'c> FieldCollector<'c> {
 
     /// Adds a field with the shape of a decoded text, if the work budget covers it.
     pub fn field(&mut self, location: Location, name: &str, encoding: ValueEncoding, text: &str, extra: u16) {
-        if self.inside {
+        if self.depth > 0 {
             return;
         }
         if self.fields.len() >= limits::VALUES_MAX || !self.budget.take_value() || !self.budget.take_bytes(text.len()) {
@@ -76,7 +76,9 @@ impl<'c> FieldCollector<'c> {
         if self.fields_only || is_plain(text) {
             return;
         }
-        if !self.inside && self.inside(|collector| nested::collect(location, name, text, collector)) {
+        if self.depth < limits::NESTED_VALUES_MAX
+            && self.inside(|collector| nested::collect(location, name, text, collector))
+        {
             return;
         }
         self.values.offer(location, name, text);
@@ -105,9 +107,9 @@ impl<'c> FieldCollector<'c> {
 
     /// Whatever is met meanwhile makes no fields and is not looked into.
     pub fn inside<T>(&mut self, collect: impl FnOnce(&mut Self) -> T) -> T {
-        let was_inside = std::mem::replace(&mut self.inside, true);
+        self.depth += 1;
         let result = collect(self);
-        self.inside = was_inside;
+        self.depth -= 1;
         result
     }
 

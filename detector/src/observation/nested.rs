@@ -1,4 +1,5 @@
-//! Values that hold others: JSON, forms, tokens and GraphQL documents inside a value, one level deep.
+//! Values that hold others: JSON, forms, tokens and GraphQL documents inside a value, and inside of these again, up
+//! to [`crate::limits::NESTED_VALUES_MAX`] levels.
 
 use serde::de::IgnoredAny;
 

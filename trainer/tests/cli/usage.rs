@@ -17,9 +17,19 @@ fn what_is_missing_is_named() {
 #[test]
 fn every_command_has_help() {
     let all = run(["--help"]).succeeded();
-    for command in
-        ["serve", "discover", "import", "train", "score", "eval", "models", "endpoints", "detections", "keygen"]
-    {
+    for command in [
+        "serve",
+        "discover",
+        "import",
+        "train",
+        "score",
+        "eval",
+        "models",
+        "endpoints",
+        "detections",
+        "payload-exceptions",
+        "keygen",
+    ] {
         assert!(all.stdout.contains(command), "{command} is not in:\n{}", all.stdout);
         let help = run([command, "--help"]).succeeded();
         assert!(help.stdout.contains(&format!("Usage: apiward {command}")), "{}", help.stdout);

@@ -87,6 +87,11 @@ fn json_gives_values_keys_and_what_is_inside_them() {
         ]
     );
     assert_eq!(taken.problem(), None);
+    let mut nested = ATTACK.to_owned();
+    for _ in 0..3 {
+        nested = serde_json::json!({ "a": nested }).to_string();
+    }
+    assert_eq!(take_plain("application/json", &nested).values(), vec![(Location::Body, "a.a.a", ATTACK)]);
     let deep = format!("{}\"{ATTACK}\"{}", "[".repeat(100), "]".repeat(100));
     assert!(take_plain("application/json", &deep).has(ATTACK));
 }
