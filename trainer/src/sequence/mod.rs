@@ -54,13 +54,13 @@ pub struct SequenceSettings {
     pub caller_share_max: f64,
     /// Callers that must have done something before it is known.
     pub callers_min: usize,
-    /// Whether a network is trained beside the counts, which takes ONNX Runtime.
+    /// Whether a network is trained beside the counts, which takes ONNX Runtime. Off by default: what it gains was not measured.
     pub network: bool,
 }
 
 impl Default for SequenceSettings {
     fn default() -> Self {
-        Self { budget: 1e-3, caller_share_max: 0.05, callers_min: 2, network: true }
+        Self { budget: 1e-3, caller_share_max: 0.05, callers_min: 2, network: false }
     }
 }
 
