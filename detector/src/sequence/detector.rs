@@ -6,6 +6,7 @@ use crate::session::{Call, CallGap, CallOutcome, CallSymbol, CallWindow, WINDOW_
 use super::contexts::ContextTable;
 use super::history::History;
 use super::model::{RequiredPredecessor, SequenceModel};
+use super::network::LoadedNetwork;
 use super::prediction::{Improbability, Place, Prediction};
 use super::visited::{FactorTable, VisitedState, Visits};
 
@@ -49,16 +50,18 @@ pub struct SequenceDetector {
     pub(super) model: SequenceModel,
     contexts: ContextTable,
     factors: FactorTable,
+    network: Option<LoadedNetwork>,
 }
 
 impl SequenceDetector {
     /// # Errors
-    /// When the model breaks a limit, or parts of it do not fit together.
+    /// When the model breaks a limit, parts of it do not fit together, or its network cannot be used.
     pub fn load(model: SequenceModel) -> Result<Self, BundleError> {
         model.check()?;
         let contexts = ContextTable::of(&model);
         let factors = FactorTable::of(&model.visited, model.symbols.len());
-        Ok(Self { model, contexts, factors })
+        let network = model.network.as_ref().map(|network| LoadedNetwork::load(network, &model.symbols)).transpose()?;
+        Ok(Self { model, contexts, factors, network })
     }
 
     pub fn model(&self) -> &SequenceModel {
@@ -125,9 +128,9 @@ impl SequenceDetector {
         Visits::of(window).state(endpoint)
     }
 
-    /// The history that a window's last calls make.
-    pub fn history(&self, window: &CallWindow) -> History {
-        self.history_of(window, window.calls())
+    /// The network's probabilities of its classes; `None` without a network.
+    pub fn network_probabilities(&self, window: &CallWindow) -> Option<Vec<f32>> {
+        self.network.as_ref()?.class_probabilities(window)
     }
 
     /// The first required predecessor of an endpoint that the session has not been to.
@@ -161,6 +164,9 @@ impl SequenceDetector {
     fn predict_after(&self, window: &CallWindow, calls: &[Call]) -> Prediction {
         let mut probabilities = self.contexts.probabilities(&self.history_of(window, calls));
         self.factors.apply(Visits::of(window), &self.model.symbols, &mut probabilities);
+        if let Some(network) = &self.network {
+            network.mix(window, &mut probabilities);
+        }
         Prediction::new(probabilities, self.model.other)
     }
 }

@@ -53,6 +53,11 @@ impl History {
         Some(context)
     }
 
+    /// Its calls, the latest first.
+    pub fn numbers(&self) -> &[u32] {
+        self.numbers.get(..self.known).unwrap_or_default()
+    }
+
     /// How long the longest context is, 0 to [`CONTEXT_CALLS_MAX`].
     pub fn known(&self) -> usize {
         self.known

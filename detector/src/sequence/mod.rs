@@ -1,7 +1,7 @@
 //! Sequence: is this call to be expected after the caller's last ones?
 //!
 //! A variable-order Markov model with interpolated discounting predicts the next endpoint from up to three calls before it, aware
-//! of where the session has been already; where it was learned that an endpoint always follows another one, somewhere in the
+//! of where the session has been already, mixed with a small network that sees the whole window where that says more; where it was learned that an endpoint always follows another one, somewhere in the
 //! session, a call without it is a missing step. How much less probable a call was than calls at such a place usually are is
 //! accumulated over the session by CUSUM (Page, "Continuous inspection schemes", Biometrika 1954), and the sum is calibrated on
 //! the highest sums of normal sessions.
@@ -24,6 +24,7 @@ mod contexts;
 mod detector;
 mod history;
 mod model;
+mod network;
 mod prediction;
 mod reason;
 #[cfg(test)]
@@ -36,5 +37,6 @@ pub use model::{
     ContextFollower, EndpointFactors, OtherEndpoints, RequiredPredecessor, SequenceCalibration, SequenceContext,
     SequenceModel, Smoothing, VisitedFactors,
 };
+pub use network::{NETWORK_SYMBOLS_MAX, SequenceFeatures, SequenceNetwork};
 pub use prediction::{Improbability, Place, Prediction};
 pub use visited::VisitedState;

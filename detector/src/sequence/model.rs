@@ -8,6 +8,7 @@ use crate::limits;
 use crate::session::CallSymbol;
 
 use super::history::{CONTEXT_CALLS_MAX, History};
+use super::network::SequenceNetwork;
 
 /// Everything by which sequences are judged.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -23,6 +24,8 @@ pub struct SequenceModel {
     pub visited: VisitedFactors,
     /// Ascending by endpoint; of one endpoint, what should be named first comes first.
     pub required: Vec<RequiredPredecessor>,
+    /// Where it says more than the counts alone.
+    pub network: Option<SequenceNetwork>,
     pub calibration: SequenceCalibration,
 }
 
@@ -230,6 +233,6 @@ fn is_within(value: f32, least: f32, most: f32) -> bool {
     is_at_least(value, least) && value <= most
 }
 
-fn refused(reason: &str) -> Result<(), BundleError> {
+pub(super) fn refused(reason: &str) -> Result<(), BundleError> {
     Err(BundleError::Payload(format!("sequence model: {reason}")))
 }

@@ -35,6 +35,7 @@ fn model() -> SequenceModel {
         other: OtherEndpoints { unknown_rate: 1e-3, rare_rate: 1e-3, rare_endpoints: 10 },
         visited: VisitedFactors { all: [1.2, 1.0, 1.0], endpoints: vec![] },
         required: vec![RequiredPredecessor { symbol: 3, predecessor: 2, sessions: 214, exceptions: 0 }],
+        network: None,
         calibration: SequenceCalibration {
             variance_floor: 1.0,
             surprise_max: 6.0,
@@ -250,6 +251,64 @@ fn hostile_models_are_refused() {
     changed.required = many;
     let limit = "required predecessors of the sequence model";
     assert_eq!(SequenceDetector::load(changed).unwrap_err(), BundleError::Limit { limit });
+}
+
+/// A network of the model's last three symbols, as it is before training.
+fn network() -> SequenceNetwork {
+    let symbols = vec![1, 2, 3];
+    let features = SequenceFeatures::new(&symbols, &model().symbols);
+    let layout = apiward_models::Classifier::new(features.count(), vec![8], features.classes()).unwrap();
+    let onnx = layout.logits_onnx(&layout.initial_parameters(1).unwrap(), 1, 1.0).unwrap();
+    SequenceNetwork { symbols, share: 0.5, onnx }
+}
+
+#[test]
+fn a_network_is_mixed_in_and_probabilities_still_sum_to_one() {
+    let counted = detector();
+    let mixed = SequenceDetector::load(SequenceModel { network: Some(network()), ..model() }).unwrap();
+    for endpoints in [&[][..], &[LOGIN, ITEMS], &[LOGIN, ITEMS, CART, CHECKOUT], &[CallSymbol::UNKNOWN; 20]] {
+        let window = window(endpoints);
+        let prediction = mixed.predict(&window);
+        let total: f32 = prediction.probabilities().iter().sum::<f32>() + 2e-3;
+        assert!((total - 1.0).abs() < 1e-5, "{endpoints:?}: {total}");
+        let classes = mixed.network_probabilities(&window).unwrap();
+        assert_eq!(classes.len(), 4);
+        let known = 1.0 - 2e-3;
+        let expected = 0.5 * counted.predict(&window).probabilities()[2] + 0.5 * known * classes[1];
+        assert!((prediction.probabilities()[2] - expected).abs() < 1e-5);
+    }
+}
+
+#[test]
+fn features_are_within_their_number_and_each_comes_once() {
+    let features = SequenceFeatures::new(&[0, 2], &model().symbols);
+    let mut long = vec![LOGIN, CART, CHECKOUT, CallSymbol::UNKNOWN];
+    long.extend([CART, LOGIN].repeat(10));
+    for endpoints in [&[][..], &[LOGIN], &long] {
+        let mut places: Vec<usize> = features.of(&window(endpoints)).iter().map(|(place, _)| *place).collect();
+        assert!(places.iter().all(|place| *place < features.count()), "{places:?}");
+        let count = places.len();
+        places.sort_unstable();
+        places.dedup();
+        assert_eq!(places.len(), count);
+    }
+}
+
+#[test]
+fn networks_that_do_not_fit_are_refused() {
+    let check = |change: &dyn Fn(&mut SequenceNetwork), expected: &str| {
+        let mut network = network();
+        change(&mut network);
+        let refused = refused(|model| model.network = Some(network));
+        assert!(refused.contains(expected), "{refused:?} instead of {expected:?}");
+    };
+    check(&|network| network.symbols = vec![1, 2], "network sequence cannot be used");
+    check(&|network| network.symbols = vec![1, 3, 2], "the network's symbols");
+    check(&|network| network.symbols = vec![1, 2, 4], "the network's symbols");
+    check(&|network| network.symbols.clear(), "the network's symbols");
+    check(&|network| network.share = f32::NAN, "the network's share");
+    check(&|network| network.onnx.truncate(100), "network sequence cannot be used");
+    check(&|network| network.onnx = vec![0; crate::limits::NETWORK_BYTES_MAX + 1], "bytes of a network");
 }
 
 proptest! {

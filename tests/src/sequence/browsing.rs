@@ -104,7 +104,7 @@ pub struct InjectionQuality {
     pub injection: Injection,
     pub sessions: usize,
     pub model: Separation,
-    /// The order-1 Markov model, by the mean −ln p of a session.
+    /// The order-1 Markov model, its −ln p accumulated by CUSUM.
     pub order1: Separation,
     /// The one of order 2 that is aware of visited pages.
     pub order2: Separation,
@@ -155,7 +155,9 @@ pub fn measure_browsing(
     let detector = SequenceDetector::load(learned.model.context("nothing was learned")?)?;
     let markov = Markov::of(training);
     let kinds = [MarkovKind::Order1, MarkovKind::Order2, MarkovKind::Order2Visited];
-    let normal = Scores::of(&detector, &markov, measured);
+    // Told the mean of the very sessions that it is measured on, which can only help it.
+    let usual = [MarkovKind::Order1, MarkovKind::Order2Visited].map(|kind| markov.mean_nats(kind, measured));
+    let normal = Scores::of(&detector, &markov, usual, measured);
     Ok(BrowsingQuality {
         report: learned.report,
         learning_took,
@@ -163,7 +165,7 @@ pub fn measure_browsing(
         steps: measured.iter().map(|session| session.len().saturating_sub(1)).sum(),
         model: prediction_quality(&detector, measured),
         baselines: kinds.map(|kind| (kind, baseline_quality(&markov, kind, measured))).into(),
-        injections: injections(&detector, &markov, measured, &normal, seed),
+        injections: injections(&detector, &markov, usual, measured, &normal, seed),
         false_alarms: normal.alarms,
         per_call: normal.per_call,
     })
@@ -228,17 +230,19 @@ struct Scores {
 }
 
 impl Scores {
-    fn of(detector: &SequenceDetector, markov: &Markov, sessions: &[Vec<u32>]) -> Self {
+    /// `usual`: of both Markov models, see [`Markov::highest_sum`].
+    fn of(detector: &SequenceDetector, markov: &Markov, usual: [f64; 2], sessions: &[Vec<u32>]) -> Self {
         let sequences: Vec<Vec<Call>> = sessions.iter().map(|session| calls(session)).collect();
         let began = Instant::now();
         let outcomes: Vec<_> = sequences.iter().map(|calls| judge(detector, calls)).collect();
         let judged = sequences.iter().map(Vec::len).sum::<usize>().max(1) as u32;
         let per_call = began.elapsed() / judged;
-        let nats = |kind| sessions.iter().map(|session| markov.mean_nats(kind, session)).collect();
+        let sums = |kind, usual| sessions.iter().map(|session| markov.highest_sum(kind, session, usual)).collect();
+        let [of_order1, of_order2] = usual;
         Self {
             model: outcomes.iter().map(|outcome| outcome.score).collect(),
-            order1: nats(MarkovKind::Order1),
-            order2: nats(MarkovKind::Order2Visited),
+            order1: sums(MarkovKind::Order1, of_order1),
+            order2: sums(MarkovKind::Order2Visited, of_order2),
             alarms: outcomes.iter().filter(|outcome| outcome.alarmed).count(),
             per_call,
         }
@@ -248,6 +252,7 @@ impl Scores {
 fn injections(
     detector: &SequenceDetector,
     markov: &Markov,
+    usual: [f64; 2],
     sessions: &[Vec<u32>],
     normal: &Scores,
     seed: u64,
@@ -265,7 +270,7 @@ fn injections(
                 injection.inject(session, other, &pages, &mut generator)
             })
             .collect();
-        let scores = Scores::of(detector, markov, &faulty);
+        let scores = Scores::of(detector, markov, usual, &faulty);
         InjectionQuality {
             injection,
             sessions: faulty.len(),

@@ -19,6 +19,8 @@ const VISITED_WEIGHT: f64 = 0.05;
 const BACK_OFF: f64 = 0.4;
 /// Share of the popularity of pages in every prediction, so that none is impossible.
 const POPULARITY_SHARE: f64 = 0.05;
+/// What every page takes off a sum, in nats.
+const DRIFT: f64 = 1.0;
 /// Least probability of a page.
 const PROBABILITY_MIN: f64 = 1e-7;
 
@@ -79,11 +81,24 @@ impl Markov {
         ranked.into_iter().take(count).map(|(_, page)| page).collect()
     }
 
-    /// Mean −ln p of the calls of a session but the first.
-    pub fn mean_nats(&self, kind: MarkovKind, session: &[u32]) -> f32 {
-        let nats: Vec<f64> =
-            (1..session.len()).map(|place| self.nats(kind, &session[..place], session[place])).collect();
-        (nats.iter().sum::<f64>() / nats.len().max(1) as f64) as f32
+    /// Mean −ln p of the pages of sessions, their first ones aside.
+    pub fn mean_nats(&self, kind: MarkovKind, sessions: &[Vec<u32>]) -> f64 {
+        let nats: Vec<f64> = sessions.iter().flat_map(|session| self.course(kind, session)).collect();
+        nats.iter().sum::<f64>() / nats.len().max(1) as f64
+    }
+
+    /// The highest sum of −ln p beyond `usual` that a session gets to, by CUSUM.
+    pub fn highest_sum(&self, kind: MarkovKind, session: &[u32], usual: f64) -> f32 {
+        let (mut sum, mut highest) = (0.0_f64, 0.0_f64);
+        for nats in self.course(kind, session) {
+            sum = (sum + nats - usual - DRIFT).max(0.0);
+            highest = highest.max(sum);
+        }
+        highest as f32
+    }
+
+    fn course(&self, kind: MarkovKind, session: &[u32]) -> Vec<f64> {
+        (1..session.len()).map(|place| self.nats(kind, &session[..place], session[place])).collect()
     }
 
     fn nats(&self, kind: MarkovKind, before: &[u32], page: u32) -> f64 {
@@ -121,6 +136,9 @@ mod tests {
         assert_eq!(markov.most_probable(MarkovKind::Order1, &[6, 5, 2], 2), [6, 3]);
         assert_eq!(markov.most_probable(MarkovKind::Order2Visited, &[6, 9, 2], 2), [3, 6]);
         assert_eq!(markov.most_probable(MarkovKind::Order2, &[99], 1), [2]);
-        assert!(markov.mean_nats(MarkovKind::Order2, &[1, 2, 3, 4]) < markov.mean_nats(MarkovKind::Order2, &[4, 1, 6]));
+        let nats = |session: &[u32]| markov.mean_nats(MarkovKind::Order2, &[session.to_vec()]);
+        assert!(nats(&[1, 2, 3, 4]) < nats(&[4, 1, 6]));
+        let sum = |session: &[u32]| markov.highest_sum(MarkovKind::Order2, session, 1.0);
+        assert!(sum(&[1, 2, 3, 4]) < sum(&[4, 1, 6, 3]));
     }
 }

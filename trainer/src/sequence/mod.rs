@@ -1,12 +1,13 @@
 //! Learning the order of calls: from sessions to the model that [`apiward_detector::sequence`] judges by.
 //!
 //! Callers are divided into three parts. On the first, transitions are counted; on the second, what cannot be counted is chosen:
-//! discounts, the factors of visited endpoints, how surprise is accumulated; on the third, which the model has not seen, the
+//! discounts, the factors of visited endpoints, whether a network says more, how surprise is accumulated; on the third, which the model has not seen, the
 //! highest sums of normal sessions give the alarm. What ships is counted on all of them.
 
 mod calibration;
 mod counts;
 mod faults;
+mod network;
 mod required;
 mod sessions;
 mod smoothing;
@@ -20,6 +21,7 @@ use std::ops::ControlFlow;
 use apiward_detector::bundle::BundleError;
 use apiward_detector::sequence::{SequenceCalibration, SequenceDetector, SequenceModel};
 use apiward_detector::session::Call;
+use apiward_models::GraphError;
 use serde::Serialize;
 use thiserror::Error;
 
@@ -28,6 +30,7 @@ use crate::fit::{Epoch, FitError};
 use counts::Counts;
 use sessions::Parts;
 
+pub use network::NetworkReport;
 pub use sessions::{Session, replay};
 
 /// Fewest sessions and callers from which anything is learned.
@@ -51,11 +54,13 @@ pub struct SequenceSettings {
     pub caller_share_max: f64,
     /// Callers that must have done something before it is known.
     pub callers_min: usize,
+    /// Whether a network is trained beside the counts, which takes ONNX Runtime. Off by default: what it gains was not measured.
+    pub network: bool,
 }
 
 impl Default for SequenceSettings {
     fn default() -> Self {
-        Self { budget: 1e-3, caller_share_max: 0.05, callers_min: 2 }
+        Self { budget: 1e-3, caller_share_max: 0.05, callers_min: 2, network: false }
     }
 }
 
@@ -87,6 +92,8 @@ pub struct SequenceReport {
     pub held_out_top10: f64,
     /// Held-out sessions that would have alarmed.
     pub held_out_alarms: usize,
+    /// `None` where none was trained.
+    pub network: Option<NetworkReport>,
 }
 
 /// Why nothing was learned.
@@ -101,6 +108,12 @@ pub enum SequenceError {
     /// The network could not be trained.
     #[error(transparent)]
     Fit(#[from] FitError),
+    /// The network could not be built.
+    #[error(transparent)]
+    Graph(#[from] GraphError),
+    /// The network does not do in the filter what it was trained to.
+    #[error("the sequence network's loss is {by_trainer} in onnx runtime and {by_filter} in the filter's engine")]
+    Disagreement { by_trainer: f64, by_filter: f64 },
 }
 
 /// Learns from the sessions of admitted traffic; the same sessions, settings and seed give the same model. `progress` is called
@@ -112,7 +125,7 @@ pub fn learn_sequence(
     sequences: &[CallSequence],
     settings: &SequenceSettings,
     seed: u64,
-    _progress: &mut dyn FnMut(&Epoch) -> ControlFlow<()>,
+    progress: &mut dyn FnMut(&Epoch) -> ControlFlow<()>,
 ) -> Result<LearnedSequence, SequenceError> {
     settings.require_valid()?;
     let sessions = sessions::prepare(sequences, settings);
@@ -146,6 +159,11 @@ pub fn learn_sequence(
     model.contexts = counts.contexts();
     model.visited.all = [1.0; 3];
     model.visited = visited::fitted(&SequenceDetector::load(model.clone())?, &tune);
+    if settings.network {
+        let (network, figures) = network::learn(&model, &fit, &tune, seed, progress)?;
+        model.network = network;
+        report.network = Some(figures);
+    }
     model.calibration = surprise::fitted(&SequenceDetector::load(model.clone())?, &tune, seed);
 
     let learned_from: Vec<&Session> = fit.iter().chain(&tune).copied().collect();
