@@ -35,6 +35,7 @@ pub fn learn_order(
         budget: settings.false_alarm_budget * BUDGET_SHARE,
         caller_share_max: settings.caller_share_max,
         callers_min: settings.promotion.callers,
+        ..SequenceSettings::default()
     };
     let learned = learn_sequence(&sequences, &terms, settings.seed, &mut |_| progress(Progress::Sequence))?;
     let of_parent = parent.and_then(|parent| parent.sequence.as_ref());
