@@ -99,7 +99,7 @@ impl<'g> Followers<'g> {
         let shared_min = ((components.len() as f64 * SHARED_SHARE).ceil() as usize).max(2);
         for nodes in components {
             let words: std::collections::BTreeSet<&str> =
-                nodes.iter().flat_map(|node| node.words.keys()).map(String::as_str).collect();
+                nodes.iter().flat_map(|node| node.words.keys()).map(Box::as_ref).collect();
             for word in words {
                 *counts.entry(word).or_default() += 1;
             }
