@@ -28,6 +28,8 @@ use handed_out::HandedOut;
 /// The graph of a scope.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct UrlGraph {
+    /// Stored one by one.
+    #[serde(skip)]
     pub hosts: BTreeMap<String, HostGraph>,
     pub conducts: Conducts,
     handed_out: HandedOut,

@@ -23,6 +23,7 @@ use apiward_detector::route::MixedComponent;
 
 use super::corrections::Corrections;
 use super::graph::{CallKey, Conducts, Support, UrlGraph};
+use super::side_by_side::side_by_side;
 use super::summary::{EndpointSummary, ValueSummary};
 use decision::decide;
 use habits::CommonTraits;
@@ -89,15 +90,17 @@ pub fn fold<E>(
     corrections: &Corrections,
     evidence: Evidence,
 ) -> Result<Vec<FoldedHost>, E> {
-    let mut hosts = Vec::new();
+    let mut judged = Vec::new();
     for (host, of_host) in &graph.hosts {
         let mut words = words::WordOdds::default();
         words.learn(&of_host.root, odds)?;
-        let common = CommonTraits::of(&of_host.root, &words);
-        let folder = Folder { host, words: &words, common: &common, conducts: &graph.conducts, corrections, evidence };
-        hosts.push(FoldedHost { host: host.clone(), root: folder.fold(&View::of(vec![&of_host.root]), "", 0) });
+        judged.push((host, &of_host.root, words));
     }
-    Ok(hosts)
+    Ok(side_by_side(&judged, |(host, root, words)| {
+        let common = CommonTraits::of(root, words);
+        let folder = Folder { host, words, common: &common, conducts: &graph.conducts, corrections, evidence };
+        FoldedHost { host: (*host).clone(), root: folder.fold(&View::of(vec![root]), "", 0) }
+    }))
 }
 
 /// What every decision about a host may look at.
