@@ -181,10 +181,10 @@ fn taking_the_same_speaks_for_one_parameter_and_taking_others_against_it() {
     let mut words = WordOdds::default();
     words.learn(root, &mut RuleOfThumb).unwrap();
     let common = CommonTraits::of(root, &words);
-    let photos = &root.words["photos"].words;
+    let photos = &root.words.get("photos").unwrap().words;
     let mut group = Habits::default();
-    ["medium", "large"].iter().for_each(|word| group.add(&Habits::of(&[&photos[*word]], &words)));
-    let evidence = |word: &str| same_habits(&Habits::of(&[&photos[word]], &words), &group, false, &common);
+    ["medium", "large"].iter().for_each(|word| group.add(&Habits::of(&[photos.get(*word).unwrap()], &words)));
+    let evidence = |word: &str| same_habits(&Habits::of(&[photos.get(word).unwrap()], &words), &group, false, &common);
     assert!(evidence("small") > 1.0, "{}", evidence("small"));
     assert!(evidence("search") < -3.0, "{}", evidence("search"));
 }
