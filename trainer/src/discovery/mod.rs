@@ -12,6 +12,7 @@ pub mod inventory;
 mod limits;
 pub mod openapi;
 mod routes;
+mod side_by_side;
 pub mod summary;
 pub mod templates;
 
@@ -19,4 +20,5 @@ pub use corrections::{Correction, Corrections};
 pub use graph::UrlGraph;
 pub use limits::SPECIFICATION_BYTES_MAX;
 pub use routes::{DiscoveredEndpoint, EndpointsNeeded, endpoints, route_table};
+pub use side_by_side::side_by_side;
 pub use templates::{Evidence, FoldedHost, PathParameter, RuleOfThumb, ValueOdds, fold};

@@ -90,10 +90,10 @@ impl EndpointWalk<'_> {
 fn calls_of(host: &str, node: &FoldedNode, template: &str) -> Vec<(Endpoint, FoldedCall)> {
     let shown = if template.is_empty() { "/" } else { template };
     let mut calls: Vec<(Endpoint, FoldedCall)> = Vec::new();
-    let mut methods: Vec<&str> = node.calls.keys().map(|(method, _)| method.as_str()).collect();
+    let mut methods: Vec<&str> = node.calls.keys().map(|(method, _)| method.as_ref()).collect();
     methods.dedup();
     for method in methods {
-        let of_method = || node.calls.iter().filter(move |((of, _), _)| of == method);
+        let of_method = || node.calls.iter().filter(move |((of, _), _)| **of == *method);
         let all: u64 = of_method().map(|(_, call)| call.support.visits).sum();
         let named: u64 =
             of_method().filter(|((_, operation), _)| operation.is_some()).map(|(_, call)| call.support.visits).sum();
@@ -101,7 +101,7 @@ fn calls_of(host: &str, node: &FoldedNode, template: &str) -> Vec<(Endpoint, Fol
         let mut merged = FoldedCall::default();
         for ((_, operation), call) in of_method() {
             if by_operation && operation.is_some() {
-                calls.push((endpoint(host, method, shown, operation.clone()), call.clone()));
+                calls.push((endpoint(host, method, shown, operation.as_deref()), call.clone()));
             } else {
                 merged.support.merge(&call.support);
                 merged.summary.merge(&call.summary);
@@ -114,13 +114,13 @@ fn calls_of(host: &str, node: &FoldedNode, template: &str) -> Vec<(Endpoint, Fol
     calls
 }
 
-fn endpoint(host: &str, method: &str, template: &str, operation: Option<String>) -> Endpoint {
+fn endpoint(host: &str, method: &str, template: &str, operation: Option<&str>) -> Endpoint {
     Endpoint {
-        id: endpoint_id(host, method, template, operation.as_deref()),
+        id: endpoint_id(host, method, template, operation),
         host: host.to_owned(),
         method: method.to_owned(),
         template: template.to_owned(),
-        operation,
+        operation: operation.map(str::to_owned),
     }
 }
 

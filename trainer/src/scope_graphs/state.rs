@@ -1,18 +1,21 @@
 //! A scope's graph as the store keeps it between runs of the trainer.
 
+use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 
 use anyhow::Context as _;
 use flate2::Compression;
-use flate2::read::GzDecoder;
+use flate2::read::MultiGzDecoder;
 use flate2::write::GzEncoder;
+use serde::Serialize;
 use sqlx::PgPool;
 
-use crate::discovery::UrlGraph;
+use crate::discovery::graph::HostGraph;
+use crate::discovery::{UrlGraph, side_by_side};
 use crate::storage::new_records::Snapshot;
 
 /// Version of the format, which the types of the graph and of its summaries are: count it up when any of them changes.
-const STATE_VERSION: i16 = 1;
+const STATE_VERSION: i16 = 2;
 /// Bytes of a graph before compression; a larger one is built again from the records after a restart.
 const STATE_BYTES_MAX: u64 = 512 * 1024 * 1024;
 /// Bytes of it compressed, well below what PostgreSQL takes for a value.
@@ -37,16 +40,20 @@ impl ScopeGraph {
         self.graph.hosts.values().map(|host| host.root.count_nodes()).sum()
     }
 
-    /// Compressed MessagePack.
+    /// MessagePack in several gzip members, which are one stream to who reads them: the graph without its hosts, their number, and
+    /// each host with its name. Hosts are written side by side.
     ///
     /// # Errors
     /// When it is larger than the store takes.
     pub fn encode(&self) -> anyhow::Result<Vec<u8>> {
-        let limited = Limited { inner: GzEncoder::new(Vec::new(), Compression::fast()), room: STATE_BYTES_MAX };
-        let mut writer = io::BufWriter::with_capacity(64 * 1024, limited);
-        rmp_serde::encode::write(&mut writer, &self.graph).context("encode the graph")?;
-        let limited = writer.into_inner().map_err(io::IntoInnerError::into_error).context("compress the graph")?;
-        let bytes = limited.inner.finish().context("compress the graph")?;
+        let (mut bytes, mut size) = compressed(&(&self.graph, self.graph.hosts.len()))?;
+        let hosts: Vec<(&String, &HostGraph)> = self.graph.hosts.iter().collect();
+        for host in side_by_side(&hosts, compressed) {
+            let (of_host, size_of_host) = host?;
+            bytes.extend_from_slice(&of_host);
+            size += size_of_host;
+        }
+        anyhow::ensure!(size <= STATE_BYTES_MAX, "the graph has {size} bytes");
         anyhow::ensure!(bytes.len() <= COMPRESSED_BYTES_MAX, "the graph has {} bytes compressed", bytes.len());
         Ok(bytes)
     }
@@ -56,10 +63,27 @@ impl ScopeGraph {
     /// # Errors
     /// When the bytes are broken or of another version.
     pub fn decode(bytes: &[u8], seen: Snapshot) -> anyhow::Result<Self> {
-        let reader = io::BufReader::with_capacity(64 * 1024, GzDecoder::new(bytes).take(STATE_BYTES_MAX));
-        let graph = rmp_serde::from_read(reader).context("the stored graph cannot be read")?;
+        let decoder = MultiGzDecoder::new(bytes).take(STATE_BYTES_MAX);
+        let mut reader = io::BufReader::with_capacity(64 * 1024, decoder);
+        let read = |reader: &mut _| -> Result<UrlGraph, rmp_serde::decode::Error> {
+            let (mut graph, hosts): (UrlGraph, usize) = rmp_serde::from_read(&mut *reader)?;
+            let hosts = (0..hosts).map(|_| rmp_serde::from_read::<_, (String, HostGraph)>(&mut *reader));
+            graph.hosts = hosts.collect::<Result<BTreeMap<_, _>, _>>()?;
+            Ok(graph)
+        };
+        let graph = read(&mut reader).context("the stored graph cannot be read")?;
         Ok(Self { graph, seen })
     }
+}
+
+/// MessagePack as one gzip member, with its bytes before compression.
+fn compressed(item: &impl Serialize) -> anyhow::Result<(Vec<u8>, u64)> {
+    let limited = Limited { inner: GzEncoder::new(Vec::new(), Compression::fast()), room: STATE_BYTES_MAX };
+    let mut writer = io::BufWriter::with_capacity(64 * 1024, limited);
+    rmp_serde::encode::write(&mut writer, item).context("encode the graph")?;
+    let limited = writer.into_inner().map_err(io::IntoInnerError::into_error).context("compress the graph")?;
+    let size = STATE_BYTES_MAX - limited.room;
+    Ok((limited.inner.finish().context("compress the graph")?, size))
 }
 
 /// What the store has of a scope.

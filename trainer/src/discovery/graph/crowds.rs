@@ -20,8 +20,8 @@ pub fn fold_crowds(places: Vec<&mut Node>, conducts: &Conducts, crowd: usize, vi
     };
     let used = places.iter().flat_map(|place| &place.words).filter(|(_, node)| is_used(node));
     let is_crowded = used.map(|(word, _)| word).collect::<HashSet<_>>().len() > crowd
-        || places.iter().flat_map(|place| place.values.values()).any(are_names);
-    let mut below: BTreeMap<(bool, String), Vec<&mut Node>> = BTreeMap::new();
+        || places.iter().flat_map(|place| place.values.values()).any(|values| are_names(values));
+    let mut below: BTreeMap<(bool, Box<str>), Vec<&mut Node>> = BTreeMap::new();
     for place in places {
         if is_crowded {
             place.fold_words(|node| node.support.visits < visits_min);
@@ -29,8 +29,8 @@ pub fn fold_crowds(places: Vec<&mut Node>, conducts: &Conducts, crowd: usize, vi
         let words = place.words.iter_mut().map(|(word, node)| ((true, word), node));
         let values = place.values.iter_mut().map(|(form, node)| ((false, form), node));
         for ((is_word, text), node) in words.chain(values) {
-            let key = if is_crowded { (false, String::new()) } else { (is_word, text.clone()) };
-            below.entry(key).or_default().push(node);
+            let key = if is_crowded { (false, Box::default()) } else { (is_word, text.clone()) };
+            below.entry(key).or_default().push(node.as_mut());
         }
     }
     below.into_values().for_each(|places| fold_crowds(places, conducts, crowd, visits_min));

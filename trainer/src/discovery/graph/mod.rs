@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 pub use conduct::Conducts;
 pub use form::VALUE;
-pub use node::{Call, CallKey, Node};
+pub use node::{Call, CallKey, Node, call_key};
 pub use support::Support;
 
 use super::limits;
@@ -28,6 +28,8 @@ use handed_out::HandedOut;
 /// The graph of a scope.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct UrlGraph {
+    /// Stored one by one.
+    #[serde(skip)]
     pub hosts: BTreeMap<String, HostGraph>,
     pub conducts: Conducts,
     handed_out: HandedOut,
@@ -89,7 +91,7 @@ impl UrlGraph {
             node.handed_out += if was_handed_out { weight } else { 0 };
             node.observe_component(component, weight);
         }
-        let key = (observation.method.clone(), observation.operation.clone());
+        let key = call_key(observation);
         if node.calls.len() < limits::CALLS_MAX || node.calls.contains_key(&key) {
             let call = node.calls.entry(key).or_default();
             call.support.count(weight, caller, window);
@@ -111,7 +113,7 @@ impl UrlGraph {
             };
             node = child;
         }
-        let key = (observation.method.clone(), observation.operation.clone());
+        let key = call_key(observation);
         if let Some(call) = node.calls.get_mut(&key) {
             call.summary.count(record, false);
         }

@@ -1,8 +1,7 @@
 //! A node of the URL graph: what was seen below one prefix of paths.
 
-use std::collections::BTreeMap;
-
-use apiward_detector::observation::{PathComponent, ValueEncoding, ValueType};
+use apiward_detector::observation::{Observation, PathComponent, ValueEncoding, ValueType};
+use litemap::LiteMap;
 use serde::{Deserialize, Serialize};
 
 use crate::discovery::limits;
@@ -11,7 +10,8 @@ use crate::discovery::summary::{EndpointSummary, ValueSummary};
 use super::form::form_of;
 use super::support::Support;
 
-/// Children by what their component is, and the calls that end here.
+/// Children by what their component is, and the calls that end here. Most nodes have very few of either, which sorted vectors hold
+/// without the room that trees and hash tables keep free.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Node {
     /// Successful exchanges that passed or ended here.
@@ -21,17 +21,22 @@ pub struct Node {
     /// How the component was as a value, should it be one.
     pub values_seen: ValueSummary,
     /// By text, components that pass the static-word test and are no clear identifiers.
-    pub words: BTreeMap<String, Node>,
+    pub words: LiteMap<Box<str>, Box<Node>>,
     /// By form (see [`form_of`]), all others.
-    pub values: BTreeMap<String, Node>,
-    pub calls: BTreeMap<CallKey, Call>,
+    pub values: LiteMap<Box<str>, Box<Node>>,
+    pub calls: LiteMap<CallKey, Box<Call>>,
 }
 
 /// Visits below which a word is rare however few there are.
 const RARE_VISITS_MAX: u64 = 64;
 
 /// Method, and operation where the body names one.
-pub type CallKey = (String, Option<String>);
+pub type CallKey = (Box<str>, Option<Box<str>>);
+
+/// The key of an exchange's call.
+pub fn call_key(observation: &Observation) -> CallKey {
+    (observation.method.as_str().into(), observation.operation.as_deref().map(Into::into))
+}
 
 /// What was called at a node.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -52,12 +57,11 @@ impl Node {
                 }
                 if !self.words.contains_key(word) {
                     *nodes += 1;
-                    self.words.insert(word.to_owned(), Node::default());
                 }
-                self.words.entry(word.to_owned()).or_default()
+                self.words.entry(word.into()).or_default()
             }
             None => {
-                let form = self.form_with_room(form_of(component));
+                let form = self.form_with_room(form_of(component).into());
                 *nodes += usize::from(!self.values.contains_key(&form));
                 self.values.entry(form).or_default()
             }
@@ -68,8 +72,9 @@ impl Node {
     pub fn existing_child(&mut self, component: &PathComponent) -> Option<&mut Node> {
         match word_of(component) {
             Some(word) => self.words.get_mut(word),
-            None => self.values.get_mut(&form_of(component)),
+            None => self.values.get_mut(form_of(component).as_str()),
         }
+        .map(Box::as_mut)
     }
 
     /// Notes how the component of this node was written.
@@ -77,24 +82,24 @@ impl Node {
         self.values_seen.count(ValueEncoding::Text, &component.shape, weight);
     }
 
-    fn form_with_room(&self, form: String) -> String {
-        if self.values.len() < limits::FORMS_MAX || self.values.contains_key(&form) { form } else { String::new() }
+    fn form_with_room(&self, form: Box<str>) -> Box<str> {
+        if self.values.len() < limits::FORMS_MAX || self.values.contains_key(&form) { form } else { Box::default() }
     }
 
     fn fold_least_visited(&mut self) {
         let least = self.words.iter().min_by_key(|(_, node)| node.support.visits).map(|(word, _)| word.clone());
         if let Some(node) = least.and_then(|word| self.words.remove(&word)) {
-            self.values.entry(String::new()).or_default().merge(node);
+            self.values.entry(Box::default()).or_default().merge(*node);
         }
     }
 
     /// Turns words into values.
     pub fn fold_words(&mut self, is_folded: impl Fn(&Node) -> bool) {
-        let folded: Vec<String> =
+        let folded: Vec<Box<str>> =
             self.words.iter().filter(|(_, node)| is_folded(node)).map(|(word, _)| word.clone()).collect();
         for word in folded {
             if let Some(node) = self.words.remove(&word) {
-                self.values.entry(String::new()).or_default().merge(node);
+                self.values.entry(Box::default()).or_default().merge(*node);
             }
         }
     }
@@ -107,7 +112,7 @@ impl Node {
         if rare > limits::PART_WORDS_MAX || visits_min > RARE_VISITS_MAX {
             self.fold_words(is_rare);
         }
-        let rare_forms: Vec<String> = self
+        let rare_forms: Vec<Box<str>> = self
             .values
             .iter()
             .filter(|(form, node)| !form.is_empty() && node.support.visits < visits_min)
@@ -115,15 +120,16 @@ impl Node {
             .collect();
         for form in rare_forms {
             if let Some(node) = self.values.remove(&form) {
-                self.values.entry(String::new()).or_default().merge(node);
+                self.values.entry(Box::default()).or_default().merge(*node);
             }
         }
-        self.words.values_mut().chain(self.values.values_mut()).for_each(|child| child.fold_rare_words(visits_min));
+        let children = self.words.iter_mut().chain(self.values.iter_mut());
+        children.for_each(|(_, child)| child.fold_rare_words(visits_min));
     }
 
     /// Nodes from here down.
     pub fn count_nodes(&self) -> usize {
-        1 + self.words.values().chain(self.values.values()).map(Node::count_nodes).sum::<usize>()
+        1 + self.words.values().chain(self.values.values()).map(|child| child.count_nodes()).sum::<usize>()
     }
 
     pub fn merge(&mut self, other: Node) {
@@ -132,14 +138,14 @@ impl Node {
         self.values_seen.merge(&other.values_seen);
         for (word, node) in other.words {
             if self.words.len() >= limits::WORDS_MAX && !self.words.contains_key(&word) {
-                self.values.entry(String::new()).or_default().merge(node);
+                self.values.entry(Box::default()).or_default().merge(*node);
             } else {
-                self.words.entry(word).or_default().merge(node);
+                self.words.entry(word).or_default().merge(*node);
             }
         }
         for (form, node) in other.values {
             let form = self.form_with_room(form);
-            self.values.entry(form).or_default().merge(node);
+            self.values.entry(form).or_default().merge(*node);
         }
         for (key, call) in other.calls {
             if self.calls.len() < limits::CALLS_MAX || self.calls.contains_key(&key) {

@@ -30,7 +30,7 @@ pub struct BodyContent {
 pub fn request_body(method: &str, summary: &EndpointSummary) -> Option<Body> {
     let fields_at = |wanted: Location| summary.fields.iter().filter(move |((location, _), _)| *location == wanted);
     let json = document_schema(
-        fields_at(Location::Body).map(|((_, name), field)| (name.as_str(), ValueView::from(&field.values))),
+        fields_at(Location::Body).map(|((_, name), field)| (name.as_ref(), ValueView::from(&field.values))),
     );
     let forms = summary.form_exchanges();
     let mut contents = Vec::new();
@@ -64,7 +64,7 @@ pub fn request_body(method: &str, summary: &EndpointSummary) -> Option<Body> {
 pub fn response_body(summary: &EndpointSummary) -> Option<Body> {
     let responses: u64 = summary.response_content.values().sum();
     let mut json =
-        document_schema(summary.response_fields.iter().map(|(name, field)| (name.as_str(), ValueView::from(field))));
+        document_schema(summary.response_fields.iter().map(|(name, field)| (name.as_ref(), ValueView::from(field))));
     let contents = summary
         .response_content
         .iter()

@@ -190,7 +190,7 @@ fn caller_kinds(summary: &EndpointSummary) -> Vec<CallerKindCount> {
     let mut kinds: Vec<CallerKindCount> = summary
         .caller_kinds
         .iter()
-        .map(|(kind, exchanges)| CallerKindCount { kind: kind.clone(), exchanges: *exchanges })
+        .map(|(kind, exchanges)| CallerKindCount { kind: kind.to_string(), exchanges: *exchanges })
         .collect();
     kinds.sort_by_key(|kind| std::cmp::Reverse(kind.exchanges));
     kinds

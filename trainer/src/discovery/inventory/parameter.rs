@@ -60,7 +60,7 @@ pub fn parameters(path: &[PathParameter], summary: &EndpointSummary) -> Vec<Para
         };
         parameters.push(Parameter {
             location: *location,
-            name: name.clone(),
+            name: name.to_string(),
             component: None,
             required: is_required(field.exchanges, total),
             share: share(field.exchanges, total),

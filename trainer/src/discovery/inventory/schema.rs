@@ -275,8 +275,7 @@ mod tests {
     use apiward_detector::observation::SensitiveClasses;
 
     use super::*;
-
-    type Types = BTreeMap<(ValueEncoding, ValueType), u64>;
+    use crate::discovery::summary::TypeCounts;
 
     const OBJECT: (ValueEncoding, ValueType) = (ValueEncoding::JsonObject, ValueType::Empty);
     const LIST: (ValueEncoding, ValueType) = (ValueEncoding::JsonArray, ValueType::Empty);
@@ -286,7 +285,7 @@ mod tests {
     /// Checks the schema of fields that were seen so often, without its extensions.
     #[track_caller]
     fn check(fields: &[(&str, (ValueEncoding, ValueType), u64)], expected: Value) {
-        let mut types: BTreeMap<&str, Types> = BTreeMap::new();
+        let mut types: BTreeMap<&str, TypeCounts> = BTreeMap::new();
         for (name, seen, count) in fields {
             types.entry(name).or_default().insert(*seen, *count);
         }

@@ -45,9 +45,9 @@ pub fn sensitive_data(parameters: &[PathParameter], summary: &EndpointSummary) -
     let request = summary
         .fields
         .iter()
-        .map(|((location, name), field)| (DataLocation::from(*location), name.as_str(), field.values.sensitive));
+        .map(|((location, name), field)| (DataLocation::from(*location), name.as_ref(), field.values.sensitive));
     let response =
-        summary.response_fields.iter().map(|(name, field)| (DataLocation::Response, name.as_str(), field.sensitive));
+        summary.response_fields.iter().map(|(name, field)| (DataLocation::Response, name.as_ref(), field.sensitive));
     path.chain(request)
         .chain(response)
         .filter(|(_, _, classes)| !classes.is_empty())

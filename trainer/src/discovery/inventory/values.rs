@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use apiward_detector::observation::{SensitiveClasses, ValueEncoding, ValueType};
 use serde::{Deserialize, Serialize};
 
-use crate::discovery::summary::{ResponseFieldSummary, ValueSummary};
+use crate::discovery::summary::{ResponseFieldSummary, TypeCounts, ValueSummary};
 
 use super::evidence::{ENUMERATION_USES_MIN, ENUMERATION_VALUES_MAX, SHARE_MIN, share};
 use super::sensitive;
@@ -54,7 +54,7 @@ pub struct LengthBounds {
 /// Summaries of requests and of responses looked at alike.
 #[derive(Debug, Clone, Copy)]
 pub struct ValueView<'s> {
-    pub types: &'s BTreeMap<(ValueEncoding, ValueType), u64>,
+    pub types: &'s TypeCounts,
     pub sensitive: SensitiveClasses,
     /// `None` for responses, of whose values only the types are known.
     pub summary: Option<&'s ValueSummary>,

@@ -1,17 +1,19 @@
-use std::collections::BTreeMap;
-
 use apiward_detector::observation::{Location, ObservedField, SensitiveClasses, ValueEncoding, ValueShape, ValueType};
+use litemap::LiteMap;
 use serde::{Deserialize, Serialize};
 
 use crate::discovery::limits;
 
 use super::distinct::DistinctValues;
 
+/// How often values of each encoding and type were seen.
+pub type TypeCounts = LiteMap<(ValueEncoding, ValueType), u64>;
+
 /// What values of one place look like.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ValueSummary {
     /// How often a value was written and looked like this.
-    pub types: BTreeMap<(ValueEncoding, ValueType), u64>,
+    pub types: TypeCounts,
     /// Characters, or items of a list; smallest and largest.
     pub length: Option<(u32, u32)>,
     /// See [`ValueShape::magnitude`]; smallest and largest.
@@ -67,9 +69,13 @@ fn widened<T: Ord + Copy>(range: Option<(T, T)>, with: (T, T)) -> Option<(T, T)>
     Some(range.map_or(with, |(least, most)| (least.min(with.0), most.max(with.1))))
 }
 
-pub fn count_fields(summaries: &mut BTreeMap<(Location, String), FieldSummary>, fields: &[ObservedField], weight: u64) {
+pub fn count_fields(
+    summaries: &mut LiteMap<(Location, Box<str>), FieldSummary>,
+    fields: &[ObservedField],
+    weight: u64,
+) {
     for (place, field) in fields.iter().enumerate() {
-        let key = (field.location, field.name.clone());
+        let key = (field.location, field.name.as_str().into());
         let is_repeated =
             fields.iter().take(place).any(|earlier| earlier.location == field.location && earlier.name == field.name);
         let Some(summary) = super::bounded_entry(summaries, &key, limits::FIELDS_MAX) else {

@@ -4,14 +4,15 @@ mod distinct;
 mod field;
 mod response;
 
-use std::collections::BTreeMap;
+use std::borrow::Borrow;
 
 use apiward_detector::observation::{ContentClass, Location};
 use apiward_detector::telemetry::ExchangeRecord;
+use litemap::LiteMap;
 use serde::{Deserialize, Serialize};
 
 pub use distinct::DistinctValues;
-pub use field::{FieldSummary, ValueSummary};
+pub use field::{FieldSummary, TypeCounts, ValueSummary};
 pub use response::ResponseFieldSummary;
 
 use super::limits;
@@ -25,18 +26,18 @@ pub struct EndpointSummary {
     /// Milliseconds since the Unix epoch; `None` for traffic without times.
     pub first_seen_ms: Option<i64>,
     pub last_seen_ms: Option<i64>,
-    pub statuses: BTreeMap<u16, u64>,
+    pub statuses: LiteMap<u16, u64>,
     /// By bit of [`apiward_detector::observation::CredentialKinds`].
-    pub credentials: BTreeMap<u8, u64>,
+    pub credentials: LiteMap<u8, u64>,
     /// Successful exchanges whose headers were seen and held no credentials.
     pub without_credentials: u64,
     /// See [`apiward_detector::observation::Observation::caller_kinds`].
-    pub caller_kinds: BTreeMap<String, u64>,
-    pub request_content: BTreeMap<ContentClass, u64>,
-    pub response_content: BTreeMap<ContentClass, u64>,
+    pub caller_kinds: LiteMap<Box<str>, u64>,
+    pub request_content: LiteMap<ContentClass, u64>,
+    pub response_content: LiteMap<ContentClass, u64>,
     /// Query, form and body fields.
-    pub fields: BTreeMap<(Location, String), FieldSummary>,
-    pub response_fields: BTreeMap<String, ResponseFieldSummary>,
+    pub fields: LiteMap<(Location, Box<str>), FieldSummary>,
+    pub response_fields: LiteMap<Box<str>, ResponseFieldSummary>,
     /// Successful exchanges whose response body was looked at.
     pub responses_read: u64,
 }
@@ -65,7 +66,7 @@ impl EndpointSummary {
         let shows_none = observation.credentials.is_anonymous() && observation.request.header_count > 0;
         self.without_credentials += if shows_none { weight } else { 0 };
         for kind in &observation.caller_kinds {
-            if let Some(count) = bounded_entry(&mut self.caller_kinds, kind, limits::KINDS_MAX) {
+            if let Some(count) = bounded_entry(&mut self.caller_kinds, kind.as_str(), limits::KINDS_MAX) {
                 *count += weight;
             }
         }
@@ -130,21 +131,23 @@ pub fn weight_of(record: &ExchangeRecord) -> u64 {
 }
 
 /// The entry of a key, made if there is room for one more.
-fn bounded_entry<'m, K: Ord + Clone, V: Default>(
-    map: &'m mut BTreeMap<K, V>,
-    key: &K,
-    entries_max: usize,
-) -> Option<&'m mut V> {
-    if map.len() >= entries_max && !map.contains_key(key) {
-        return None;
-    }
+fn bounded_entry<'m, K, Q, V>(map: &'m mut LiteMap<K, V>, key: &Q, entries_max: usize) -> Option<&'m mut V>
+where
+    K: Ord + Borrow<Q>,
+    Q: Ord + ToOwned + ?Sized,
+    Q::Owned: Into<K>,
+    V: Default,
+{
     if !map.contains_key(key) {
-        map.insert(key.clone(), V::default());
+        if map.len() >= entries_max {
+            return None;
+        }
+        map.insert(key.to_owned().into(), V::default());
     }
     map.get_mut(key)
 }
 
-fn merge_counts<K: Ord + Clone>(own: &mut BTreeMap<K, u64>, other: &BTreeMap<K, u64>, entries_max: usize) {
+fn merge_counts<K: Ord + Clone>(own: &mut LiteMap<K, u64>, other: &LiteMap<K, u64>, entries_max: usize) {
     for (key, count) in other {
         if let Some(sum) = bounded_entry(own, key, entries_max) {
             *sum = sum.saturating_add(*count);

@@ -1,16 +1,17 @@
-use std::collections::BTreeMap;
-
-use apiward_detector::observation::{ResponseField, SensitiveClasses, ValueEncoding, ValueType};
+use apiward_detector::observation::{ResponseField, SensitiveClasses};
+use litemap::LiteMap;
 use serde::{Deserialize, Serialize};
 
 use crate::discovery::limits;
+
+use super::field::TypeCounts;
 
 /// What a field of an endpoint's responses holds.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ResponseFieldSummary {
     /// Responses that carried it.
     pub exchanges: u64,
-    pub types: BTreeMap<(ValueEncoding, ValueType), u64>,
+    pub types: TypeCounts,
     pub sensitive: SensitiveClasses,
 }
 
@@ -24,10 +25,10 @@ impl ResponseFieldSummary {
     }
 }
 
-pub fn count_fields(summaries: &mut BTreeMap<String, ResponseFieldSummary>, fields: &[ResponseField], weight: u64) {
+pub fn count_fields(summaries: &mut LiteMap<Box<str>, ResponseFieldSummary>, fields: &[ResponseField], weight: u64) {
     for (place, field) in fields.iter().enumerate() {
         let is_repeated = fields.iter().take(place).any(|earlier| earlier.name == field.name);
-        let Some(summary) = super::bounded_entry(summaries, &field.name, limits::FIELDS_MAX) else {
+        let Some(summary) = super::bounded_entry(summaries, field.name.as_str(), limits::FIELDS_MAX) else {
             continue;
         };
         *summary.types.entry((field.encoding, field.value_type)).or_default() += weight;

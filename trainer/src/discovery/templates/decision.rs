@@ -7,8 +7,9 @@ use crate::discovery::graph::Node;
 use crate::discovery::limits;
 
 use super::Folder;
+use super::alike::are_alike;
 use super::enumerated::leave_out_enumerated;
-use super::evidence::{Followers, Following, Symbol, following, has_literals, same_distribution};
+use super::evidence::{Followers, Following, GroupFollowing, Symbol, following, same_distribution};
 use super::habits::{Habits, same_habits};
 use super::mixed::{MixedGroup, mixed_groups};
 use super::mixed_words::word_groups;
@@ -82,7 +83,7 @@ impl Candidate<'_> {
 /// Values of the same place that are no words.
 struct Beside<'g> {
     typed: TypedValues,
-    following: Following<'g>,
+    following: GroupFollowing<'g>,
     habits: Habits<'g>,
 }
 
@@ -94,21 +95,26 @@ impl<'g> Beside<'g> {
         followers: &Followers<'g>,
     ) -> Self {
         let typed = TypedValues::of(values);
-        let mut beside = Self { typed, following: BTreeMap::new(), habits: Habits::default() };
+        let mut beside = Self { typed, following: GroupFollowing::default(), habits: Habits::default() };
         // What hardly anybody uses says nothing about the words beside it; a scanner may have left it.
         if beside.typed.visits as f64 <= TYPED_SHARE_MIN * visits_of_words as f64 {
             beside.typed = TypedValues::default();
             return beside;
         }
         for nodes in values.values() {
-            add(&mut beside.following, &following(nodes, folder.words, followers), TYPED_WEIGHT);
+            beside.following.add(&following(nodes, folder.words, followers), TYPED_WEIGHT);
             beside.habits.add(&Habits::of(nodes, folder.words));
         }
         beside
     }
 }
 
-pub fn decide<'g>(folder: &Folder<'g>, view: &View<'g>, correction: Option<&PlaceCorrection>) -> Decided<'g> {
+pub fn decide<'g>(
+    folder: &Folder<'g>,
+    view: &View<'g>,
+    prefix: &str,
+    correction: Option<&PlaceCorrection>,
+) -> Decided<'g> {
     let mut values = view.values();
     let mut words = view.words();
     leave_out_enumerated(&mut words, &mut values, folder.conducts);
@@ -124,6 +130,7 @@ pub fn decide<'g>(folder: &Folder<'g>, view: &View<'g>, correction: Option<&Plac
     let beside = Beside::of(&values, of_words, folder, &followers);
     if folder.evidence.graph {
         assign(folder, &mut candidates, &beside);
+        fold_enumeration(folder, &mut candidates, &beside.typed, prefix);
     } else {
         let is_crowd = folder.evidence.looks && candidates.len() > limits::PART_WORDS_MAX * 3;
         for candidate in candidates.iter_mut().filter(|candidate| !candidate.is_fixed) {
@@ -186,12 +193,11 @@ fn assign<'g>(folder: &Folder<'g>, candidates: &mut [Candidate<'g>], beside: &Be
         candidate.own_evidence += if candidate.visits * 2 > all_visits { MOST_VISITS } else { 0.0 };
     }
     let all = sum_of(candidates, &beside.following, |candidate| candidate.tells);
-    let typed_members = if has_literals(&beside.following) { typed.distinct } else { 0 };
+    let typed_members = if beside.following.has_literals() { typed.distinct } else { 0 };
     let telling = candidates.iter().filter(|candidate| candidate.tells).count();
     let all_members = telling.saturating_sub(1) + typed_members;
     for candidate in candidates.iter_mut().filter(|candidate| !candidate.is_fixed) {
-        let others = if candidate.tells { without(&all, &candidate.following) } else { all.clone() };
-        let similar = same_distribution(&candidate.following, &others, all_members, folder.words);
+        let similar = same_distribution(&candidate.following, &all, candidate.tells, all_members, folder.words);
         candidate.is_value = candidate.own_evidence > 0.0 || similar + candidate.own_evidence > 1.0;
     }
     let of_telling = candidates.iter().filter(|candidate| candidate.tells);
@@ -207,13 +213,12 @@ fn assign<'g>(folder: &Folder<'g>, candidates: &mut [Candidate<'g>], beside: &Be
         for candidate in candidates.iter_mut().filter(|candidate| !candidate.is_fixed) {
             let was_value = candidate.is_value;
             let was_member = candidate.is_telling_value();
-            let group = if was_member { without(&group, &candidate.following) } else { group.clone() };
             let others = place.members - usize::from(was_member);
             // What only resembles the rest says less of what they have in common than what is surely a value.
             let alike =
                 anchors.values_beside(candidate.own_evidence).max(others.div_ceil(UNSURE_COUNT)) + typed_members;
             candidate.evidence = candidate.own_evidence
-                + same_distribution(&candidate.following, &group, alike, folder.words)
+                + same_distribution(&candidate.following, &group, was_member, alike, folder.words)
                 + same_habits(&candidate.habits, &habits, was_member, folder.common)
                 + typed.evidence_beside(candidate.word, others)
                 + anchors.evidence_beside(candidate.own_evidence)
@@ -231,6 +236,24 @@ fn assign<'g>(folder: &Folder<'g>, candidates: &mut [Candidate<'g>], beside: &Be
     if !is_fixed && typed.distinct == 0 && (members.len() < 2 || evidence < GROUP_EVIDENCE_MIN) {
         let fallback = |candidate: &&mut Candidate<'_>| !candidate.is_fixed;
         candidates.iter_mut().filter(fallback).for_each(|candidate| candidate.is_value = false);
+    }
+}
+
+/// Makes values of all words where they are an enumeration.
+fn fold_enumeration(folder: &Folder<'_>, candidates: &mut [Candidate<'_>], typed: &TypedValues, prefix: &str) {
+    let of_words: u64 = candidates.iter().map(|candidate| candidate.visits).sum();
+    // At the root and beside values of clear types, words are literals.
+    if prefix.is_empty() || typed.visits * 2 > of_words {
+        return;
+    }
+    let words: Vec<&Habits<'_>> = candidates
+        .iter()
+        .filter(|candidate| candidate.is_supported && candidate.tells && !candidate.is_fixed)
+        .map(|candidate| &candidate.habits)
+        .collect();
+    if are_alike(&words, prefix.ends_with("{}"), folder.common) {
+        let folded = candidates.iter_mut().filter(|candidate| candidate.tells && !candidate.is_fixed);
+        folded.for_each(|candidate| candidate.is_value = true);
     }
 }
 
@@ -262,30 +285,12 @@ fn add_evidence_of_likes(candidates: &mut [Candidate<'_>]) {
 
 fn sum_of<'g>(
     candidates: &[Candidate<'g>],
-    beside: &Following<'g>,
+    beside: &GroupFollowing<'g>,
     which: impl Fn(&Candidate<'g>) -> bool,
-) -> Following<'g> {
+) -> GroupFollowing<'g> {
     let mut sum = beside.clone();
-    for candidate in candidates.iter().filter(|candidate| which(candidate)) {
-        add(&mut sum, &candidate.following, 1.0);
-    }
+    candidates.iter().filter(|candidate| which(candidate)).for_each(|candidate| sum.add(&candidate.following, 1.0));
     sum
-}
-
-fn add<'g>(sum: &mut Following<'g>, counts: &Following<'g>, weight: f64) {
-    for (symbol, count) in counts {
-        *sum.entry(*symbol).or_default() += count * weight;
-    }
-}
-
-fn without<'g>(sum: &Following<'g>, counts: &Following<'g>) -> Following<'g> {
-    let mut rest = sum.clone();
-    for (symbol, count) in counts {
-        if let Some(left) = rest.get_mut(symbol) {
-            *left = (*left - count).max(0.0);
-        }
-    }
-    rest
 }
 
 /// Typed values leave no doubt; words are as sure as the least sure of them, roughly.

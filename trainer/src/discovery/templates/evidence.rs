@@ -99,7 +99,7 @@ impl<'g> Followers<'g> {
         let shared_min = ((components.len() as f64 * SHARED_SHARE).ceil() as usize).max(2);
         for nodes in components {
             let words: std::collections::BTreeSet<&str> =
-                nodes.iter().flat_map(|node| node.words.keys()).map(String::as_str).collect();
+                nodes.iter().flat_map(|node| node.words.keys()).map(Box::as_ref).collect();
             for word in words {
                 *counts.entry(word).or_default() += 1;
             }
@@ -200,58 +200,89 @@ pub fn following<'g>(nodes: &[&'g Node], words: &WordOdds, followers: &Followers
     counts
 }
 
+/// What follows a group, with the sums that each comparison needs.
+#[derive(Debug, Clone, Default)]
+pub struct GroupFollowing<'g> {
+    counts: Following<'g>,
+    total: f64,
+    /// Of what does not follow everywhere.
+    special_total: f64,
+}
+
+impl<'g> GroupFollowing<'g> {
+    pub fn add(&mut self, following: &Following<'g>, weight: f64) {
+        for (symbol, count) in following {
+            *self.counts.entry(*symbol).or_default() += count * weight;
+            self.total += count * weight;
+            self.special_total += if is_special(symbol) { count * weight } else { 0.0 };
+        }
+    }
+
+    /// Whether anything follows by which values can be known.
+    pub fn has_literals(&self) -> bool {
+        self.counts.keys().any(is_special)
+    }
+}
+
 /// ln of how much likelier it is that what follows comes from the distribution of a group of `members` than from one of its
-/// own (Dirichlet-multinomial), cut at −[`FOLLOWING_MAX`]. `group` is the sum over its other members.
+/// own (Dirichlet-multinomial), cut at −[`FOLLOWING_MAX`]. `is_member` tells that what follows is in `group`, and is to be left out.
 ///
 /// Every collection is followed by calls and values; that these follow here as well says nothing, only that they do not.
-pub fn same_distribution(own: &Following<'_>, group: &Following<'_>, members: usize, words: &WordOdds) -> f64 {
-    let together = likelier_in_group(own, group, words);
-    let of_literals = likelier_in_group(&special(own), &special(group), words);
+pub fn same_distribution<'g>(
+    own: &Following<'g>,
+    group: &GroupFollowing<'g>,
+    is_member: bool,
+    members: usize,
+    words: &WordOdds,
+) -> f64 {
+    let compared = Compared { own, group, is_member, words };
+    let together = compared.likelier_in_group(group.total, |_| true);
+    let of_literals = compared.likelier_in_group(group.special_total, is_special);
     // Few members are too few to know what they have in common.
     let most = (3.0 * (1.0 + members as f64).ln()).min(FOLLOWING_MAX);
     together.min(of_literals.max(0.0)).clamp(-FOLLOWING_MAX, most)
 }
 
-/// Whether anything follows by which values can be known.
-pub fn has_literals(following: &Following<'_>) -> bool {
-    !special(following).is_empty()
-}
-
-/// What does not follow everywhere.
-fn special<'g>(following: &Following<'g>) -> Following<'g> {
-    let is_special = |symbol: &Symbol<'_>| match symbol {
+/// Whether it does not follow everywhere.
+fn is_special(symbol: &Symbol<'_>) -> bool {
+    match symbol {
         Symbol::Word(_) | Symbol::BelowValue(_) => true,
         Symbol::Unshared(spelling) => *spelling != Spelling::Plain,
         Symbol::Call(_) | Symbol::Value => false,
-    };
-    following.iter().filter(|(symbol, _)| is_special(symbol)).map(|(symbol, count)| (*symbol, *count)).collect()
-}
-
-fn likelier_in_group(own: &Following<'_>, group: &Following<'_>, words: &WordOdds) -> f64 {
-    if own.is_empty() {
-        return 0.0;
     }
-    let total: f64 = group.values().sum();
-    let shrink = if total > 0.0 { (GROUP_WEIGHT_MAX / total).min(1.0) } else { 0.0 };
-    let in_group = |symbol: &Symbol<'_>| {
-        CONCENTRATION * prior_share(symbol, words) + group.get(symbol).copied().unwrap_or(0.0) * shrink
-    };
-    let alone = |symbol: &Symbol<'_>| CONCENTRATION * prior_share(symbol, words);
-    log_marginal(own, in_group, CONCENTRATION + total * shrink) - log_marginal(own, alone, CONCENTRATION)
 }
 
-fn log_marginal(counts: &Following<'_>, weight: impl Fn(&Symbol<'_>) -> f64, total: f64) -> f64 {
-    let mut drawn = 0.0;
-    let mut sum = 0.0;
-    for (symbol, count) in counts {
-        let mut of_symbol = 0.0;
-        while of_symbol < *count {
-            sum += ((weight(symbol) + of_symbol) / (total + drawn)).ln();
-            of_symbol += 1.0;
-            drawn += 1.0;
+struct Compared<'c, 'g> {
+    own: &'c Following<'g>,
+    group: &'c GroupFollowing<'g>,
+    is_member: bool,
+    words: &'c WordOdds,
+}
+
+impl Compared<'_, '_> {
+    /// By the symbols that count, of which the group has that many.
+    fn likelier_in_group(&self, total: f64, counts: impl Fn(&Symbol<'_>) -> bool) -> f64 {
+        let own = || self.own.iter().filter(|(symbol, _)| counts(symbol));
+        let left_out = if self.is_member { own().map(|(_, count)| count).sum() } else { 0.0 };
+        let total = total - left_out;
+        let shrink = if total > 0.0 { (GROUP_WEIGHT_MAX / total).min(1.0) } else { 0.0 };
+        let (mut drawn, mut sum) = (0.0, 0.0);
+        for (symbol, count) in own() {
+            let of_group = self.group.counts.get(symbol).copied().unwrap_or(0.0);
+            let of_others = if self.is_member { (of_group - count).max(0.0) } else { of_group };
+            let alone = CONCENTRATION * prior_share(symbol, self.words);
+            let together = alone + of_others * shrink;
+            let mut of_symbol = 0.0;
+            while of_symbol < *count {
+                let likelier = (together + of_symbol) * (CONCENTRATION + drawn)
+                    / ((alone + of_symbol) * (CONCENTRATION + total * shrink + drawn));
+                sum += likelier.ln();
+                of_symbol += 1.0;
+                drawn += 1.0;
+            }
         }
+        sum
     }
-    sum
 }
 
 /// Share of a symbol before anything was seen: calls and values are common everywhere, each word is rare.

@@ -1,7 +1,10 @@
 //! How a component is used: which calls follow it, in what proportions, and what these carry. All values of a parameter lead to the
 //! same code, which takes the same fields and answers alike; siblings that are literals each have their own.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, HashMap};
+
+use litemap::LiteMap;
 
 use crate::discovery::graph::{Call, Node};
 
@@ -29,10 +32,12 @@ pub enum Place<'g> {
 
 type CallPlace<'g> = (Place<'g>, &'g str);
 
+type Traits<'g> = LiteMap<Trait<'g>, f64>;
+
 #[derive(Debug, Clone, Default)]
 struct Use<'g> {
     calls: f64,
-    traits: BTreeMap<Trait<'g>, f64>,
+    traits: Traits<'g>,
 }
 
 /// What follows components, with numbers of calls.
@@ -101,23 +106,29 @@ impl<'g> Habits<'g> {
     }
 
     pub fn add(&mut self, other: &Self) {
-        self.combine(other, 1.0);
-    }
-
-    fn without(mut self, other: &Self) -> Self {
-        self.combine(other, -1.0);
-        self
-    }
-
-    fn combine(&mut self, other: &Self, sign: f64) {
         for (place, of_other) in &other.uses {
             let own = self.uses.entry(*place).or_default();
-            own.calls = (own.calls + sign * of_other.calls).max(0.0);
+            own.calls += of_other.calls;
             for (name, count) in &of_other.traits {
-                let sum = own.traits.entry(*name).or_default();
-                *sum = (*sum + sign * count).max(0.0);
+                *own.traits.entry(*name).or_default() += count;
             }
         }
+    }
+
+    /// Whether nothing is called below.
+    pub fn is_leaf(&self) -> bool {
+        self.uses.keys().all(|(place, _)| *place == Place::Here)
+    }
+
+    /// Whether no call changes anything.
+    pub fn only_reads(&self) -> bool {
+        self.uses.keys().all(|(_, method)| matches!(*method, "GET" | "HEAD"))
+    }
+
+    /// Whether it is called itself, and values below it are.
+    pub fn is_collection(&self) -> bool {
+        let is_at = |wanted: Place<'_>| self.uses.keys().any(|(place, _)| *place == wanted);
+        is_at(Place::Here) && is_at(Place::Value)
     }
 
     fn calls(&self) -> f64 {
@@ -199,67 +210,126 @@ fn gather<'g>(
 /// Log-odds that a component is a value of a group by its habits, cut so that neither of their two kinds decides alone. `is_member`
 /// tells that `group` has those of the component in it.
 pub fn same_habits<'g>(own: &Habits<'g>, group: &Habits<'g>, is_member: bool, common: &CommonTraits<'g>) -> f64 {
-    let group = if is_member { group.clone().without(own) } else { group.clone() };
-    same_traits(own, &group, common).clamp(-TRAITS_AGAINST_MAX, TRAITS_FOR_MAX)
-        + (PROPORTIONS_WEIGHT * same_proportions(own, &group))
-            .clamp(-PROPORTIONS_EVIDENCE_MAX, PROPORTIONS_EVIDENCE_MAX)
+    let compared = Compared { own, group, is_member };
+    compared.same_traits(common).clamp(-TRAITS_AGAINST_MAX, TRAITS_FOR_MAX)
+        + (PROPORTIONS_WEIGHT * compared.same_proportions()).clamp(-PROPORTIONS_EVIDENCE_MAX, PROPORTIONS_EVIDENCE_MAX)
 }
 
-/// ln of how much likelier the numbers of calls by place are as values of one parameter than as endpoints of their own
-/// (Dirichlet-multinomial).
-fn same_proportions(own: &Habits<'_>, group: &Habits<'_>) -> f64 {
-    let (of_own, of_group) = (own.calls(), group.calls());
-    if of_own == 0.0 || of_group == 0.0 {
-        return 0.0;
-    }
-    let places: BTreeSet<_> = own.uses.keys().chain(group.uses.keys()).collect();
-    let scale = (PROPORTIONS_CALLS_MAX / of_own).min(1.0);
-    let count = |habits: &Habits<'_>, place| habits.uses.get(place).map_or(0.0, |used| used.calls);
-    let (mut together, mut alone) = (0.0, 0.0);
-    let (mut weight_together, mut weight_alone) = (0.0, 0.0);
-    for place in places {
-        let calls = scale * count(own, place);
-        let of_place = LIKENESS * count(group, place) / of_group + LIKENESS_FLOOR;
-        together += ln_gamma(of_place + calls) - ln_gamma(of_place);
-        alone += ln_gamma(CONCENTRATION + calls) - ln_gamma(CONCENTRATION);
-        weight_together += of_place;
-        weight_alone += CONCENTRATION;
-    }
-    let calls = scale * of_own;
-    together += ln_gamma(weight_together) - ln_gamma(weight_together + calls);
-    alone += ln_gamma(weight_alone) - ln_gamma(weight_alone + calls);
-    together - alone
+/// Log-odds that a member of a group takes and answers what the others do, and that it is called in their proportions; each uncut.
+pub fn likeness<'g>(own: &Habits<'g>, group: &Habits<'g>, common: &CommonTraits<'g>) -> (f64, f64) {
+    let compared = Compared { own, group, is_member: true };
+    (compared.same_traits(common), compared.same_proportions())
 }
 
-/// ln of how much likelier what the calls carry is as values of one parameter than as endpoints of their own (beta-binomial).
-fn same_traits<'g>(own: &Habits<'g>, group: &Habits<'g>, common: &CommonTraits<'g>) -> f64 {
-    let mut sum = 0.0;
-    for (place, of_own) in &own.uses {
-        let Some(of_group) = group.uses.get(place).filter(|of_group| of_group.calls >= 1.0) else {
-            continue;
-        };
-        let names: BTreeSet<Trait<'g>> = of_own.traits.keys().chain(of_group.traits.keys()).copied().collect();
-        let (mut of_place, number) = (0.0, names.len().max(1) as f64);
-        for name in names {
-            let part = |used: &Use<'g>| {
-                let calls = used.calls.min(TRAITS_CALLS_MAX);
-                let share = (used.traits.get(&name).copied().unwrap_or(0.0) / used.calls.max(1.0)).min(1.0);
-                (calls * share, calls * (1.0 - share))
-            };
-            let (having, lacking) = part(of_own);
-            let (group_having, group_lacking) = part(of_group);
-            let share = common.of_trait(place.1, name);
-            let together = log_beta_binomial(having, lacking, group_having + 0.5 * share.max(0.1), group_lacking + 0.3);
-            // An endpoint of its own never carries it, or more or less always.
-            let never = log_beta_binomial(having, lacking, 0.05, 5.0).exp();
-            let always = log_beta_binomial(having, lacking, 1.0, 0.5).exp();
-            let alone = ((1.0 - share) * never + share * always).ln();
-            of_place += (together - alone).clamp(-TRAIT_EVIDENCE_MAX, TRAIT_EVIDENCE_MAX);
+/// A component beside a group, from which it is left out where it is in it.
+struct Compared<'c, 'g> {
+    own: &'c Habits<'g>,
+    group: &'c Habits<'g>,
+    is_member: bool,
+}
+
+impl<'g> Compared<'_, 'g> {
+    /// What of `of_group` is the others'.
+    fn of_others(&self, of_group: f64, of_own: f64) -> f64 {
+        if self.is_member { (of_group - of_own).max(0.0) } else { of_group }
+    }
+
+    /// ln of how much likelier the numbers of calls by place are as values of one parameter than as endpoints of their own
+    /// (Dirichlet-multinomial).
+    fn same_proportions(&self) -> f64 {
+        let of_own = self.own.calls();
+        let of_others = self.of_others(self.group.calls(), of_own);
+        if of_own == 0.0 || of_others == 0.0 {
+            return 0.0;
         }
-        // Traits of one call come together: many say less than each of them does.
-        sum += of_place / number.sqrt();
+        let scale = (PROPORTIONS_CALLS_MAX / of_own).min(1.0);
+        let mut places = self.group.uses.len();
+        let (mut together, mut alone) = (0.0, 0.0);
+        // Places that the component lacks count for the weights alone.
+        for (place, used) in &self.own.uses {
+            let of_group = self.group.uses.get(place).map(|used| used.calls);
+            places += usize::from(of_group.is_none());
+            let calls = scale * used.calls;
+            let others = self.of_others(of_group.unwrap_or(0.0), used.calls);
+            let of_place = LIKENESS * others / of_others + LIKENESS_FLOOR;
+            together += ln_gamma(of_place + calls) - ln_gamma(of_place);
+            alone += ln_gamma(CONCENTRATION + calls) - ln_gamma(CONCENTRATION);
+        }
+        let weight_together = LIKENESS + LIKENESS_FLOOR * places as f64;
+        let weight_alone = CONCENTRATION * places as f64;
+        let calls = scale * of_own;
+        together += ln_gamma(weight_together) - ln_gamma(weight_together + calls);
+        alone += ln_gamma(weight_alone) - ln_gamma(weight_alone + calls);
+        together - alone
     }
-    sum
+
+    /// ln of how much likelier what the calls carry is as values of one parameter than as endpoints of their own (beta-binomial).
+    fn same_traits(&self, common: &CommonTraits<'g>) -> f64 {
+        let mut sum = 0.0;
+        for (place, of_own) in &self.own.uses {
+            let Some(of_group) = self.group.uses.get(place) else {
+                continue;
+            };
+            let group_calls = self.of_others(of_group.calls, of_own.calls);
+            if group_calls < 1.0 {
+                continue;
+            }
+            let (own_parts, group_parts) = (Parts::of(of_own.calls), Parts::of(group_calls));
+            let (mut of_place, mut number) = (0.0, 0_usize);
+            for (name, own_count, group_count) in both(&of_own.traits, &of_group.traits) {
+                let (having, lacking) = own_parts.with(own_count);
+                let (group_having, group_lacking) = group_parts.with(self.of_others(group_count, own_count));
+                let share = common.of_trait(place.1, name);
+                let together =
+                    log_beta_binomial(having, lacking, group_having + 0.5 * share.max(0.1), group_lacking + 0.3);
+                // An endpoint of its own never carries it, or more or less always.
+                let never = log_beta_binomial(having, lacking, 0.05, 5.0).exp();
+                let always = log_beta_binomial(having, lacking, 1.0, 0.5).exp();
+                let alone = ((1.0 - share) * never + share * always).ln();
+                of_place += (together - alone).clamp(-TRAIT_EVIDENCE_MAX, TRAIT_EVIDENCE_MAX);
+                number += 1;
+            }
+            // Traits of one call come together: many say less than each of them does.
+            sum += of_place / (number.max(1) as f64).sqrt();
+        }
+        sum
+    }
+}
+
+/// Calls, as far as they count, by whether they carry something.
+struct Parts {
+    all: f64,
+    calls: f64,
+}
+
+impl Parts {
+    fn of(all: f64) -> Self {
+        Self { all: all.max(1.0), calls: all.min(TRAITS_CALLS_MAX) }
+    }
+
+    /// Those that carry what `count` of all do, and those that do not.
+    fn with(&self, count: f64) -> (f64, f64) {
+        let share = (count / self.all).min(1.0);
+        (self.calls * share, self.calls * (1.0 - share))
+    }
+}
+
+/// The traits of two calls in order, with the counts of each.
+fn both<'t, 'g>(own: &'t Traits<'g>, group: &'t Traits<'g>) -> impl Iterator<Item = (Trait<'g>, f64, f64)> {
+    let (mut own, mut group) = (own.iter().peekable(), group.iter().peekable());
+    std::iter::from_fn(move || {
+        let order = match (own.peek(), group.peek()) {
+            (Some((own, _)), Some((group, _))) => own.cmp(group),
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (None, None) => return None,
+        };
+        let of_own = if order.is_le() { own.next() } else { None };
+        let of_group = if order.is_ge() { group.next() } else { None };
+        let (name, _) = of_own.or(of_group)?;
+        let count = |of: Option<(&Trait<'g>, &f64)>| of.map_or(0.0, |(_, count)| *count);
+        Some((*name, count(of_own), count(of_group)))
+    })
 }
 
 fn log_beta_binomial(having: f64, lacking: f64, a: f64, b: f64) -> f64 {
@@ -273,12 +343,12 @@ fn log_beta(a: f64, b: f64) -> f64 {
 /// Stirling's series, after moving the argument to where it is accurate to 1e-9.
 fn ln_gamma(x: f64) -> f64 {
     let mut shifted = x;
-    let mut product = 0.0;
+    let mut product = 1.0;
     while shifted < 8.0 {
-        product += shifted.ln();
+        product *= shifted;
         shifted += 1.0;
     }
     let inverse = 1.0 / (shifted * shifted);
     let series = (1.0 / 12.0 - inverse * (1.0 / 360.0 - inverse / 1260.0)) / shifted;
-    (shifted - 0.5) * shifted.ln() - shifted + 0.5 * (2.0 * std::f64::consts::PI).ln() + series - product
+    (shifted - 0.5) * shifted.ln() - shifted + 0.5 * (2.0 * std::f64::consts::PI).ln() + series - product.ln()
 }

@@ -3,6 +3,7 @@
 //! From the root down, the children of each node are put into one group of values and any number of literals; what is below the
 //! values is looked at together from then on, so that every decision rests on all the traffic that it is about.
 
+mod alike;
 mod decision;
 mod enumerated;
 mod evidence;
@@ -23,6 +24,7 @@ use apiward_detector::route::MixedComponent;
 
 use super::corrections::Corrections;
 use super::graph::{CallKey, Conducts, Support, UrlGraph};
+use super::side_by_side::side_by_side;
 use super::summary::{EndpointSummary, ValueSummary};
 use decision::decide;
 use habits::CommonTraits;
@@ -89,15 +91,17 @@ pub fn fold<E>(
     corrections: &Corrections,
     evidence: Evidence,
 ) -> Result<Vec<FoldedHost>, E> {
-    let mut hosts = Vec::new();
+    let mut judged = Vec::new();
     for (host, of_host) in &graph.hosts {
         let mut words = words::WordOdds::default();
         words.learn(&of_host.root, odds)?;
-        let common = CommonTraits::of(&of_host.root, &words);
-        let folder = Folder { host, words: &words, common: &common, conducts: &graph.conducts, corrections, evidence };
-        hosts.push(FoldedHost { host: host.clone(), root: folder.fold(&View::of(vec![&of_host.root]), "", 0) });
+        judged.push((host, &of_host.root, words));
     }
-    Ok(hosts)
+    Ok(side_by_side(&judged, |(host, root, words)| {
+        let common = CommonTraits::of(root, words);
+        let folder = Folder { host, words, common: &common, conducts: &graph.conducts, corrections, evidence };
+        FoldedHost { host: (*host).clone(), root: folder.fold(&View::of(vec![root]), "", 0) }
+    }))
 }
 
 /// What every decision about a host may look at.
@@ -113,7 +117,7 @@ struct Folder<'f> {
 impl<'f> Folder<'f> {
     /// `prefix` is the template so far without names, `parameters` how many it has.
     fn fold(&self, view: &View<'f>, prefix: &str, parameters: usize) -> FoldedNode {
-        let decided = decide(self, view, self.corrections.at(self.host, prefix));
+        let decided = decide(self, view, prefix, self.corrections.at(self.host, prefix));
         let mut folded = FoldedNode { calls: view.calls(), ..FoldedNode::default() };
         for (word, nodes) in decided.literals {
             let child = self.fold(&View::of(nodes), &format!("{prefix}/{word}"), parameters);
