@@ -71,7 +71,8 @@ pub struct CallFindings {
     /// 0..1; `None` where there is nothing to judge by.
     pub volume: Option<f32>,
     pub findings: Vec<Finding>,
-    /// Whose sessions alarmed.
+    /// Whose sessions alarmed for how much they do. An odd order of calls is the matter of the proxy that saw it: it would be found anew
+    /// in the order in which batches come, and one false alarm would follow a caller for minutes.
     pub alarmed: Vec<AlarmedSubject>,
 }
 
@@ -90,16 +91,12 @@ pub struct AlarmedSubject {
 impl CallFindings {
     fn add_volume(&mut self, subject: VolumeSubject, hash: u64, judgement: VolumeJudgement) {
         self.volume = higher(self.volume, judgement.score);
-        self.add(subject, hash, judgement.findings);
-    }
-
-    fn add(&mut self, subject: VolumeSubject, hash: u64, findings: Vec<Finding>) {
-        let alarms = findings.iter().filter(|finding| finding.alarm);
+        let alarms = judgement.findings.iter().filter(|finding| finding.alarm);
         if let Some(strongest) = alarms.max_by(|one, other| one.score.total_cmp(&other.score)) {
             let reason = strongest.reason.clone();
             self.alarmed.push(AlarmedSubject { subject, hash, score: strongest.score, reason });
         }
-        self.findings.extend(findings);
+        self.findings.extend(judgement.findings);
     }
 }
 
@@ -228,15 +225,18 @@ impl Detector {
             let mut in_order = CallOrder::default();
             sessions.change_caller(named, CallStep::Begin, &mut |session| {
                 session.awake(at_ms);
-                in_order = self.order(session, endpoint, &call.label, at_ms, phase);
-                session.append(endpoint, at_ms);
+                // What a release brings is unknown at first, and a matter of routes; it has no place in an order that was learned.
+                if endpoint != CallSymbol::UNKNOWN {
+                    in_order = self.order(session, endpoint, &call.label, at_ms, phase);
+                    session.append(endpoint, at_ms);
+                }
                 let Some(at_ms) = at_ms else { return };
                 session.count(&made(at_ms, caller.network));
                 let state = VolumeSubjectState { subject, hash: named, activity: &session.activity };
                 of_caller = volume.judge(state, endpoint, &call.label, phase);
             });
             judged.sequence = in_order.score;
-            judged.add(subject, named, in_order.finding.into_iter().collect());
+            judged.findings.extend(in_order.finding);
             judged.add_volume(subject, named, of_caller);
         }
         if let Some((address, at_ms)) = caller.address.zip(at_ms) {

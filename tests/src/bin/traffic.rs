@@ -124,22 +124,13 @@ fn progress_bar(exchanges: u64) -> Result<ProgressBar> {
     Ok(ProgressBar::new(exchanges).with_style(style))
 }
 
-fn write_lines(exchanges: &[Exchange], mut output: impl Write) -> Result<()> {
-    for exchange in exchanges {
-        serde_json::to_writer(&mut output, exchange)?;
-        output.write_all(b"\n")?;
-    }
-    output.flush()?;
-    Ok(())
-}
-
 fn write_file(exchanges: &[Exchange], path: &Path) -> Result<()> {
     let file = BufWriter::new(File::create(path).with_context(|| format!("cannot create {}", path.display()))?);
     let written = if path.extension().is_some_and(|extension| extension == "gz") {
         let mut encoder = GzEncoder::new(file, Compression::default());
-        write_lines(exchanges, &mut encoder).and_then(|()| Ok(encoder.finish()?.flush()?))
+        traffic::write_lines(exchanges, &mut encoder).and_then(|()| encoder.finish()?.flush())
     } else {
-        write_lines(exchanges, file)
+        traffic::write_lines(exchanges, file)
     };
     written.with_context(|| format!("cannot write {}", path.display()))
 }

@@ -18,7 +18,7 @@ pub use learning::Training;
 pub use narrator::Narrator;
 pub use outage::OutageFigures;
 pub use release::ReleaseFigures;
-pub use sessions::SessionAttackFigures;
+pub use sessions::{SessionAttackFigures, SessionFigures};
 pub use stage::{Judged, Stage};
 pub use story::{Story, tell};
 pub use summary::Summary;

@@ -6,7 +6,7 @@ use super::attacks::AttackFigures;
 use super::learning::Training;
 use super::outage::OutageFigures;
 use super::release::ReleaseFigures;
-use super::sessions::SessionAttackFigures;
+use super::sessions::SessionFigures;
 use super::stage::{Judged, Stage, honest};
 use crate::harness::MemoryUse;
 use crate::shop::{Endpoint, Release};
@@ -45,7 +45,7 @@ pub struct Story {
     pub endpoints: (usize, usize),
     pub false_alarms: FalseAlarms,
     pub attacks: Vec<AttackFigures>,
-    pub session_attacks: Vec<SessionAttackFigures>,
+    pub sessions: SessionFigures,
     pub release: ReleaseFigures,
     pub outage: OutageFigures,
     pub envoy_memory: MemoryUse,
@@ -72,8 +72,8 @@ pub async fn tell(stage: &mut Stage) -> anyhow::Result<Story> {
     let false_alarms = FalseAlarms::among(&fresh);
     stage.narrator.say(format_args!("{} of {} flagged", false_alarms.flagged, false_alarms.exchanges));
     let attacks = stage.attack(Release::One).await?;
-    let session_attacks = stage.attack_by_sessions(Release::One).await?;
     let release = stage.second_release().await?;
+    let sessions = stage.sessions().await?;
     let outage = stage.outage(&release.training).await?;
     let used: Vec<Endpoint> = Endpoint::of_release(Release::One).collect();
     let known = used.iter().filter(|endpoint| training.knows(**endpoint)).count();
@@ -84,7 +84,7 @@ pub async fn tell(stage: &mut Stage) -> anyhow::Result<Story> {
         training,
         false_alarms,
         attacks,
-        session_attacks,
+        sessions,
         release,
         outage,
         envoy_memory: stage.envoy.memory()?,

@@ -114,14 +114,12 @@ impl Summary {
     }
 
     fn session_attacks(&self) -> Table {
-        let mut table = table(["attackers by sessions", "found", "after at most", "for instance"]);
-        for kind in &self.story.session_attacks {
-            let example = kind.example.as_deref().unwrap_or_default();
+        let mut table = table(["attackers whom only their sessions show", "sessions found", "after at most"]);
+        for kind in &self.story.sessions.attacks {
             table.add_row([
                 kind.kind.display_name().to_owned(),
-                format!("{}/{}", kind.found, kind.attackers),
-                format!("{} requests", kind.found_after_max),
-                shortened(example.split("; ").next().unwrap_or_default()),
+                format!("{}/{}", kind.found, kind.sessions),
+                format!("{} requests", kind.requests_max),
             ]);
         }
         table

@@ -3,15 +3,18 @@
 use std::time::Duration;
 
 use super::attacks::{ATTACKS_MIN, AttackFigures};
-use super::sessions::SessionAttackFigures;
+use super::sessions::{SessionAttackFigures, SessionFigures};
 use super::story::{FalseAlarms, Story};
 use crate::traffic::AttackKind;
 
 const ATTACKS_FLAGGED_MIN: f64 = 0.95;
 const FALSE_ALARMS_MAX: f64 = 0.005;
 /// Attempts, and objects, by which the attacker is found.
-const STUFFING_MAX: usize = 15;
-const ENUMERATION_MAX: usize = 30;
+const STUFFING_MAX: u64 = 15;
+const SLOW_STUFFING_MAX: u64 = 60;
+const ENUMERATION_MAX: u64 = 30;
+/// Alarms in 1,000 normal sessions.
+const SESSIONS_ALARMED_MAX: u64 = 1;
 const SWAP_MAX: Duration = Duration::from_secs(60);
 const ENVOY_START_MAX: Duration = Duration::from_secs(6);
 
@@ -43,9 +46,11 @@ impl Target {
             ),
             false_alarms("fresh normal traffic flagged", &story.false_alarms),
             attacks("each kind of attack flagged, worst kind", &story.attacks),
-            session_attacks(&story.session_attacks),
-            soon(AttackKind::StuffingFast, STUFFING_MAX, &story.session_attacks),
-            soon(AttackKind::Enumeration, ENUMERATION_MAX, &story.session_attacks),
+            session_attacks(&story.sessions.attacks),
+            soon(AttackKind::StuffingFast, STUFFING_MAX, &story.sessions.attacks),
+            soon(AttackKind::StuffingSlow, SLOW_STUFFING_MAX, &story.sessions.attacks),
+            soon(AttackKind::Enumeration, ENUMERATION_MAX, &story.sessions.attacks),
+            normal_sessions(&story.sessions),
             Self::new(
                 "release 2: new endpoints are flagged at first",
                 format!("{} of {}", release.new_at_first.1, release.new_at_first.0),
@@ -128,11 +133,19 @@ fn session_attacks(attacks: &[SessionAttackFigures]) -> Target {
     )
 }
 
-fn soon(kind: AttackKind, requests_max: usize, attacks: &[SessionAttackFigures]) -> Target {
+fn soon(kind: AttackKind, requests_max: u64, attacks: &[SessionAttackFigures]) -> Target {
     let of_kind = attacks.iter().find(|figures| figures.kind == kind);
     Target::new(
         format!("{} found within {requests_max} requests", kind.display_name()),
-        of_kind.map_or_else(String::new, |figures| format!("{}", figures.found_after_max)),
-        of_kind.is_some_and(|figures| figures.is_found() && figures.found_after_max <= requests_max),
+        of_kind.map_or_else(String::new, |figures| format!("{}", figures.requests_max)),
+        of_kind.is_some_and(|figures| figures.is_found() && figures.requests_max <= requests_max),
+    )
+}
+
+fn normal_sessions(sessions: &SessionFigures) -> Target {
+    Target::new(
+        format!("normal sessions with an alarm, at most {SESSIONS_ALARMED_MAX} in 1,000"),
+        format!("{} of {}", sessions.alarmed, sessions.normal_sessions),
+        sessions.normal_sessions > 0 && sessions.alarmed * 1000 <= SESSIONS_ALARMED_MAX * sessions.normal_sessions,
     )
 }

@@ -13,7 +13,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::{ChildProcess, HttpClient, MemoryUse, POLL, Secrets, folder, programs};
+use super::{ChildProcess, HttpClient, MemoryUse, POLL, SCOPE, Secrets, folder, programs};
+use crate::traffic::{Exchange, write_lines};
 
 /// Nothing takes longer, unless it hangs.
 const START_MAX: Duration = Duration::from_secs(60);
@@ -191,6 +192,28 @@ impl Trainer {
             anyhow::ensure!(started.elapsed() < TRAINING_MAX, "no model after {} s", TRAINING_MAX.as_secs());
             tokio::time::sleep(POLL).await;
         }
+    }
+
+    /// Puts recorded traffic into the store, as if filters had reported it.
+    ///
+    /// # Errors
+    /// When `apiward import` fails; what it wrote is shown.
+    pub async fn import(&self, exchanges: &[Exchange]) -> anyhow::Result<()> {
+        let (file, hash_key) = (self.folder.path().join("recorded.jsonl"), self.folder.path().join("hash.key"));
+        write_lines(exchanges, std::io::BufWriter::new(std::fs::File::create(&file)?)).context("write the traffic")?;
+        write_secret(&hash_key, &self.secrets.hash_key)?;
+        let imported = tokio::process::Command::new(programs::apiward()?)
+            .args(["import", "--scope", SCOPE, "--data-dir"])
+            .arg(self.folder.path().join("data"))
+            .arg("--hash-key-file")
+            .arg(&hash_key)
+            .arg(&file)
+            .env_remove("DATABASE_URL")
+            .output()
+            .await
+            .context("run apiward import")?;
+        anyhow::ensure!(imported.status.success(), "apiward import: {}", String::from_utf8_lossy(&imported.stderr));
+        Ok(())
     }
 
     /// # Errors

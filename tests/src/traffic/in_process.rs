@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
+use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
@@ -76,6 +77,18 @@ impl Exchange {
             sent_at: at,
         }
     }
+}
+
+/// Writes exchange JSONL.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn write_lines(exchanges: &[Exchange], mut output: impl Write) -> std::io::Result<()> {
+    for exchange in exchanges {
+        serde_json::to_writer(&mut output, exchange)?;
+        output.write_all(b"\n")?;
+    }
+    output.flush()
 }
 
 /// Calls the shop's router and records every exchange. Clones share the record.

@@ -20,7 +20,7 @@ mod visit;
 
 pub use attack::AttackKind;
 pub use http::HttpShop;
-pub use in_process::{Exchange, InProcessShop};
+pub use in_process::{Exchange, InProcessShop, write_lines};
 pub(crate) use persona::address;
 pub use request::{ExchangeKind, SendError, ShopClient, ShopRequest, ShopResponse};
 pub use run::{RunError, generate, run};

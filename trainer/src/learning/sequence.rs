@@ -7,7 +7,7 @@ use apiward_detector::bundle::Bundle;
 use apiward_detector::calls::CallSite;
 use apiward_detector::route::RouteTable;
 use apiward_detector::sequence::SequenceModel;
-use apiward_detector::session::{Call, CallGap, CallOutcome, SESSION_GAP_MS};
+use apiward_detector::session::{Call, CallGap, CallOutcome, CallSymbol, SESSION_GAP_MS};
 use apiward_detector::telemetry::ExchangeRecord;
 
 use crate::sequence::{CallSequence, SequenceReport, SequenceSettings, learn_sequence};
@@ -112,7 +112,8 @@ fn calls(routes: &RouteTable, session: &[Step<'_>]) -> Vec<Call> {
     let mut before: Option<&ExchangeRecord> = None;
     for step in session {
         let Step::Call(record) = step else { break };
-        let Some(site) = CallSite::of(routes, &record.observation) else { continue };
+        let site = CallSite::of(routes, &record.observation).filter(|site| site.endpoint != CallSymbol::UNKNOWN);
+        let Some(site) = site else { continue };
         let status = record.observation.response.as_ref().and_then(|response| response.status);
         let gap = before.map_or(CallGap::None, |before| gap(before, record));
         calls.push(Call { endpoint: site.endpoint, gap, outcome: CallOutcome::of_status(status) });
