@@ -24,7 +24,7 @@ const ADDRESS: &str = "x-forwarded-for";
 const PAIR_EVERY: Duration = Duration::from_secs(2);
 const PAIRS_MAX: u32 = 20;
 
-/// As a customer's browser asks for it.
+/// As a customer asks for it; with what Envoy adds it has as many headers as the recorded ones.
 fn product(number: u32, caller: &str, address: &str) -> NoteRequest {
     let part = |value: Value| URL_SAFE_NO_PAD.encode(value.to_string());
     let claims = json!({"sub": caller, "role": "customer", "iat": 1_790_000_000, "exp": 1_990_000_000});
@@ -32,8 +32,6 @@ fn product(number: u32, caller: &str, address: &str) -> NoteRequest {
     let agent = "Mozilla/5.0 (X11; Linux x86_64; rv:141.0) Gecko/20100101 Firefox/141.0";
     NoteRequest::get(&format!("/api/products/{number}"))
         .with_header("user-agent", agent)
-        .with_header("accept", "application/json, text/plain, */*")
-        .with_header("accept-language", "en-GB,en;q=0.9")
         .with_header("authorization", format!("Bearer {token}"))
         .with_header(ADDRESS, address)
 }

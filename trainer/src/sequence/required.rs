@@ -3,6 +3,7 @@
 //! A step that is required leaves no session without it, but so do chance and habit where few sessions tell. So the share of
 //! exceptions must be small at the upper end of its confidence interval (Clopper and Pearson, Biometrika 1934, where there was
 //! none), and of several such levels the laxest one stays under which sessions that the rules were not learned from keep them.
+//! And it must not be what chance would have brought anyhow: in a long session nearly everything came before.
 
 use std::collections::HashSet;
 
@@ -14,7 +15,9 @@ use super::SequenceSettings;
 use super::sessions::Session;
 
 /// Upper ends of the share of exceptions that are tried, the laxest first.
-const LEVELS: [f64; 5] = [0.06, 0.03, 0.015, 0.007, 0.003];
+const LEVELS: [f64; 4] = [0.03, 0.015, 0.007, 0.003];
+/// Nats, over all sessions of an endpoint, by which it is less likely that chance alone brought the predecessor before it.
+const EVIDENCE_MIN: f64 = 30.0;
 /// Standard normal quantile of the one-sided confidence, 95 %.
 const CONFIDENCE_Z: f64 = 1.645;
 /// Callers of an endpoint from whom it is learned what comes before it.
@@ -77,6 +80,9 @@ struct Precedence {
     sessions: Vec<Visits>,
     /// Per symbol: the endpoints that most callers had been to before, with the sessions that had not.
     without: Vec<Vec<(usize, Visits)>>,
+    /// Per pair of symbol and predecessor: −ln of the probability that calls in no order had brought the predecessor before the symbol
+    /// in all sessions in which it was, nats.
+    evidence: Vec<f64>,
 }
 
 /// Sessions with something.
@@ -109,14 +115,19 @@ impl Precedence {
     /// Sessions of one caller are next to each other.
     fn of(sessions: &[&Session], symbols: &[CallSymbol]) -> Self {
         let count = symbols.len();
-        let first_calls: Vec<Vec<usize>> = sessions.iter().map(|session| first_calls(session, symbols)).collect();
+        let first_calls: Vec<Vec<FirstCall>> = sessions.iter().map(|session| first_calls(session, symbols)).collect();
+        let shares = shares_of_calls(sessions, symbols);
+        let mut evidence = vec![0.0; count * count];
         let mut of_symbols = vec![Visits::default(); count];
         let mut preceded = vec![Visits::default(); count * count];
         for (session, first_calls) in sessions.iter().zip(&first_calls) {
-            for (place, symbol) in first_calls.iter().enumerate() {
-                of_symbols[*symbol].add(session);
-                for predecessor in &first_calls[..place] {
-                    preceded[*symbol * count + *predecessor].add(session);
+            for (place, first) in first_calls.iter().enumerate() {
+                of_symbols[first.symbol].add(session);
+                for FirstCall { symbol: predecessor, .. } in &first_calls[..place] {
+                    let pair = first.symbol * count + predecessor;
+                    preceded[pair].add(session);
+                    let by_chance = 1.0 - (1.0 - shares[*predecessor]).powf(first.calls_before as f64);
+                    evidence[pair] -= f64::from(session.weight) * by_chance.max(f64::MIN_POSITIVE).ln();
                 }
             }
         }
@@ -129,21 +140,24 @@ impl Precedence {
         };
         let mut without: Vec<Vec<(usize, Visits)>> = of_symbols.iter().enumerate().map(candidates).collect();
         for (session, first_calls) in sessions.iter().zip(&first_calls) {
-            for (place, symbol) in first_calls.iter().enumerate() {
-                let before = &first_calls[..place];
-                for (_, visits) in without[*symbol].iter_mut().filter(|(candidate, _)| !before.contains(candidate)) {
+            for (place, first) in first_calls.iter().enumerate() {
+                let is_before = |candidate: usize| first_calls[..place].iter().any(|known| known.symbol == candidate);
+                for (_, visits) in without[first.symbol].iter_mut().filter(|(candidate, _)| !is_before(*candidate)) {
                     visits.add(session);
                 }
             }
         }
-        Self { sessions: of_symbols, without }
+        Self { sessions: of_symbols, without, evidence }
     }
 
     /// Those whose share of exceptions is at most `level`, as far as can be told.
     fn rules(&self, level: f64, callers_min: usize) -> Vec<RequiredPredecessor> {
         let mut rules = Vec::new();
         for (symbol, (all, candidates)) in self.sessions.iter().zip(&self.without).enumerate() {
-            let keeps = |(_, without): &&(usize, Visits)| {
+            let keeps = |(predecessor, without): &&(usize, Visits)| {
+                if self.evidence[symbol * self.sessions.len() + predecessor] < EVIDENCE_MIN {
+                    return false;
+                }
                 let counted = if without.is_of_few(callers_min) { 0.0 } else { without.weight };
                 let of_all = all.weight - without.weight + counted;
                 share_at_most(counted.into(), of_all.into()) <= level
@@ -165,23 +179,42 @@ impl Precedence {
     }
 }
 
+/// A symbol where a session first calls it.
+struct FirstCall {
+    symbol: usize,
+    calls_before: usize,
+}
+
 /// The symbols of a session in the order in which they were first called.
-fn first_calls(session: &Session, symbols: &[CallSymbol]) -> Vec<usize> {
+fn first_calls(session: &Session, symbols: &[CallSymbol]) -> Vec<FirstCall> {
     let mut met = HashSet::new();
-    session
-        .calls
-        .iter()
-        .filter_map(|call| symbols.binary_search(&call.endpoint).ok())
-        .filter(|symbol| met.insert(*symbol))
-        .collect()
+    let places = session.calls.iter().enumerate().filter_map(|(calls_before, call)| {
+        symbols.binary_search(&call.endpoint).ok().map(|symbol| FirstCall { symbol, calls_before })
+    });
+    places.filter(|first| met.insert(first.symbol)).collect()
+}
+
+/// Share of all calls that each symbol has, 0..1.
+fn shares_of_calls(sessions: &[&Session], symbols: &[CallSymbol]) -> Vec<f64> {
+    let (mut of_symbols, mut all) = (vec![0.0; symbols.len()], 0.0);
+    for session in sessions {
+        for call in &session.calls {
+            all += f64::from(session.weight);
+            if let Ok(symbol) = symbols.binary_search(&call.endpoint) {
+                of_symbols[symbol] += f64::from(session.weight);
+            }
+        }
+    }
+    of_symbols.into_iter().map(|weight: f64| weight / f64::max(all, 1.0)).collect()
 }
 
 fn breaks(rules: &[RequiredPredecessor], session: &Session, symbols: &[CallSymbol]) -> bool {
     let first_calls = first_calls(session, symbols);
-    first_calls.iter().enumerate().any(|(place, symbol)| {
+    first_calls.iter().enumerate().any(|(place, FirstCall { symbol, .. })| {
         let first = rules.partition_point(|rule| (rule.symbol as usize) < *symbol);
-        let of_symbol = rules[first..].iter().take_while(|rule| rule.symbol as usize == *symbol);
-        of_symbol.into_iter().any(|rule| !first_calls[..place].contains(&(rule.predecessor as usize)))
+        let mut of_symbol = rules[first..].iter().take_while(|rule| rule.symbol as usize == *symbol);
+        let is_before = |predecessor: usize| first_calls[..place].iter().any(|known| known.symbol == predecessor);
+        of_symbol.any(|rule| !is_before(rule.predecessor as usize))
     })
 }
 

@@ -151,7 +151,7 @@ fn spliced<C: ShopClient>(target: &Target, visit: &mut Visit<'_, C>) -> Vec<Draf
     let street = free_text::street(&mut visit.rng);
     let home = json!({"label": "home", "street": street, "zip": zip, "city": city, "country": country});
     let review = json!({"rating": visit.rng.random_range(1..=5), "text": free_text::review(&mut visit.rng)});
-    let mut halves = vec![
+    let mut halves = [
         vec![Draft::at(Endpoint::UpdateCartItem, target.cart_line).json(&json!({"quantity": 3})), check_out()],
         vec![Draft::at(Endpoint::PostReview, product).json(&review)],
         vec![Draft::at(Endpoint::AddAddress, &target.user_id).json(&home)],
