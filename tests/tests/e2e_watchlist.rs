@@ -32,6 +32,7 @@ fn product(number: u32, caller: &str, address: &str) -> NoteRequest {
     let agent = "Mozilla/5.0 (X11; Linux x86_64; rv:141.0) Gecko/20100101 Firefox/141.0";
     NoteRequest::get(&format!("/api/products/{number}"))
         .with_header("user-agent", agent)
+        .with_header("accept", "application/json, text/plain, */*")
         .with_header("authorization", format!("Bearer {token}"))
         .with_header(ADDRESS, address)
 }

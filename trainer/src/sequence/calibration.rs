@@ -1,5 +1,7 @@
 //! What normal sessions that the model has not seen come to.
 
+use std::collections::HashMap;
+
 use apiward_detector::calibration::ErrorTail;
 use apiward_detector::sequence::{Place, SequenceCalibration, SequenceDetector};
 
@@ -12,6 +14,23 @@ use super::surprise::{course, highest_sum};
 /// Sessions of one caller, beyond those of all others and half of its own, from which on they are set aside: what one alone does
 /// time and again is not normal.
 const SESSIONS_APART_MIN: usize = 3;
+
+/// How much further a sum gets in sessions that the model has not seen.
+const UNSEEN: f32 = 1.25;
+
+/// The sum that `callers_min` callers reach, or come near, in sessions that were learned from: an alarm below it would be one for a few
+/// who work in a way of their own, such as administrators, of whom the calibrating part may have had none. 0 for fewer callers.
+pub(super) fn reached_by_several(detector: &SequenceDetector, sessions: &[Session], callers_min: usize) -> f32 {
+    let mut of_callers: HashMap<u64, f32> = HashMap::new();
+    for session in sessions {
+        let sum = highest_sum(&detector.model().calibration, &course(detector, &session.calls));
+        let highest = of_callers.entry(session.caller).or_default();
+        *highest = highest.max(sum);
+    }
+    let mut descending: Vec<f32> = of_callers.into_values().collect();
+    descending.sort_by(|one, other| other.total_cmp(one));
+    descending.get(callers_min.saturating_sub(1)).map_or(0.0, |sum| sum * UNSEEN)
+}
 
 /// Figures of sessions that were held out.
 pub(super) struct HeldOut {

@@ -186,7 +186,10 @@ pub fn learn_sequence(
     report.contexts = model.contexts.len();
     report.transitions = model.contexts.iter().map(|context| context.followers.len()).sum();
     report.required = model.required.len();
-    SequenceDetector::load(model.clone())?;
+    let detector = SequenceDetector::load(model.clone())?;
+    if let Some(alarm) = &mut model.calibration.highest_sum.alarm {
+        *alarm = alarm.max(calibration::reached_by_several(&detector, &sessions, settings.callers_min));
+    }
     Ok(LearnedSequence { model: Some(model), report })
 }
 
