@@ -16,7 +16,7 @@ use super::surprise::{course, highest_sum};
 const SESSIONS_APART_MIN: usize = 3;
 
 /// How much further a sum gets in sessions that the model has not seen.
-const UNSEEN: f32 = 1.25;
+const UNSEEN: f32 = 1.5;
 
 /// The sum that `callers_min` callers reach, or come near, in sessions that were learned from: an alarm below it would be one for a few
 /// who work in a way of their own, such as administrators, of whom the calibrating part may have had none. 0 for fewer callers.
