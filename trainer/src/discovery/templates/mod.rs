@@ -3,7 +3,6 @@
 //! From the root down, the children of each node are put into one group of values and any number of literals; what is below the
 //! values is looked at together from then on, so that every decision rests on all the traffic that it is about.
 
-mod alike;
 mod decision;
 mod enumerated;
 mod evidence;
@@ -117,7 +116,7 @@ struct Folder<'f> {
 impl<'f> Folder<'f> {
     /// `prefix` is the template so far without names, `parameters` how many it has.
     fn fold(&self, view: &View<'f>, prefix: &str, parameters: usize) -> FoldedNode {
-        let decided = decide(self, view, prefix, self.corrections.at(self.host, prefix));
+        let decided = decide(self, view, self.corrections.at(self.host, prefix));
         let mut folded = FoldedNode { calls: view.calls(), ..FoldedNode::default() };
         for (word, nodes) in decided.literals {
             let child = self.fold(&View::of(nodes), &format!("{prefix}/{word}"), parameters);
