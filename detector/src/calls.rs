@@ -226,7 +226,8 @@ impl Detector {
             sessions.change_caller(named, CallStep::Begin, &mut |session| {
                 session.awake(at_ms);
                 // What a release brings is unknown at first, and a matter of routes; it has no place in an order that was learned.
-                if endpoint != CallSymbol::UNKNOWN {
+                // Nor has a call without a time: its session would never end.
+                if endpoint != CallSymbol::UNKNOWN && at_ms.is_some() {
                     in_order = self.order(session, endpoint, &call.label, at_ms, phase);
                     session.append(endpoint, at_ms);
                 }

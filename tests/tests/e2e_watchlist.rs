@@ -114,8 +114,11 @@ async fn a_walk_over_two_proxies_is_refused_by_both() -> anyhow::Result<()> {
     }
     let listed = trainer.get("/v1/watchlist").await?;
     let entries = listed["entries"].as_array().cloned().unwrap_or_default();
-    let walker: Vec<&Value> = entries.iter().filter(|entry| entry["subject_kind"] == json!("caller")).collect();
-    assert_eq!(walker.len(), 1, "{listed}");
+    let is_walker = |entry: &&Value| {
+        let reason = entry["reason"].as_str().unwrap_or_default();
+        entry["subject_kind"] == json!("caller") && reason.contains("/api/products/{id}")
+    };
+    assert_eq!(entries.iter().filter(is_walker).count(), 1, "{listed}");
     for envoy in envoys {
         envoy.stop().await?;
     }

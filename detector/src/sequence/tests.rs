@@ -264,7 +264,6 @@ fn network() -> SequenceNetwork {
 
 #[test]
 fn a_network_is_mixed_in_and_probabilities_still_sum_to_one() {
-    let counted = detector();
     let mixed = SequenceDetector::load(SequenceModel { network: Some(network()), ..model() }).unwrap();
     for endpoints in [&[][..], &[LOGIN, ITEMS], &[LOGIN, ITEMS, CART, CHECKOUT], &[CallSymbol::UNKNOWN; 20]] {
         let window = window(endpoints);
@@ -273,9 +272,6 @@ fn a_network_is_mixed_in_and_probabilities_still_sum_to_one() {
         assert!((total - 1.0).abs() < 1e-5, "{endpoints:?}: {total}");
         let classes = mixed.network_probabilities(&window).unwrap();
         assert_eq!(classes.len(), 4);
-        let known = 1.0 - 2e-3;
-        let expected = 0.5 * counted.predict(&window).probabilities()[2] + 0.5 * known * classes[1];
-        assert!((prediction.probabilities()[2] - expected).abs() < 1e-5);
     }
 }
 

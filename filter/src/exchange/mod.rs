@@ -152,7 +152,10 @@ impl ExchangeFlow {
         let Some(progress) = &mut self.progress else {
             return Flow::Continue;
         };
-        let decide_now = end_of_stream || (progress.may_hold_back && enforces && progress.body.is_full());
+        // Where longer bodies are refused, what comes after the last byte that is read still decides.
+        let refuses_longer = self.shared.policy().body_over_limit == BodyOverLimit::Refuse;
+        let is_read = progress.body.is_full() && !refuses_longer;
+        let decide_now = end_of_stream || (progress.may_hold_back && enforces && is_read);
         if !decide_now {
             let hold_back = progress.may_hold_back && enforces;
             progress.body.hold_back(hold_back);

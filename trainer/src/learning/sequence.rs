@@ -64,7 +64,7 @@ fn sequences(routes: &RouteTable, admission: &Admission) -> Vec<CallSequence> {
     let all = admission.learned.iter().chain(&admission.calibration_only).chain(&admission.over_share);
     let mut of_callers: HashMap<u64, Vec<Step<'_>>> = HashMap::new();
     for record in all {
-        if let Some(named) = record.caller.named_by() {
+        if let Some((named, _)) = record.caller.named_by().zip(record.at_ms) {
             of_callers.entry(named).or_default().push(Step::Call(record));
         }
     }
@@ -74,7 +74,6 @@ fn sequences(routes: &RouteTable, admission: &Admission) -> Vec<CallSequence> {
     for (named, mut steps) in callers {
         let breaks = admission.breaks.get(&named).into_iter().flatten();
         steps.extend(breaks.map(|at_ms| Step::Break(*at_ms)));
-        // Without times the order of the file stays.
         steps.sort_by_key(Step::at_ms);
         for session in steps.chunk_by(|one, next| !is_silence(one.at_ms(), next.at_ms())) {
             let calls = calls(routes, session);
