@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use apiward_trainer::evaluation::Proportion;
+
 use super::attacks::{ATTACKS_MIN, AttackFigures};
 use super::sessions::{SessionAttackFigures, SessionFigures};
 use super::story::{FalseAlarms, Story};
@@ -13,8 +15,8 @@ const FALSE_ALARMS_MAX: f64 = 0.005;
 const STUFFING_MAX: u64 = 15;
 const SLOW_STUFFING_MAX: u64 = 60;
 const ENUMERATION_MAX: u64 = 30;
-/// Alarms in 1,000 normal sessions.
-const SESSIONS_ALARMED_MAX: u64 = 1;
+/// Accepted share of normal sessions that alarm.
+const SESSIONS_ALARMED_MAX: f64 = 0.001;
 const SWAP_MAX: Duration = Duration::from_secs(60);
 const ENVOY_START_MAX: Duration = Duration::from_secs(6);
 
@@ -143,9 +145,11 @@ fn soon(kind: AttackKind, requests_max: u64, attacks: &[SessionAttackFigures]) -
 }
 
 fn normal_sessions(sessions: &SessionFigures) -> Target {
+    // A few alarms in a few thousand sessions are no rate: what they rule out is told by the lower end of its 95 % bounds.
+    let bounds = Proportion::of(sessions.alarmed, sessions.normal_sessions).bounds;
     Target::new(
-        format!("normal sessions with an alarm, at most {SESSIONS_ALARMED_MAX} in 1,000"),
+        "normal sessions with an alarm, no more than 1 in 1,000 as far as can be told",
         format!("{} of {}", sessions.alarmed, sessions.normal_sessions),
-        sessions.normal_sessions > 0 && sessions.alarmed * 1000 <= SESSIONS_ALARMED_MAX * sessions.normal_sessions,
+        bounds.is_some_and(|[lower, _]| lower <= SESSIONS_ALARMED_MAX),
     )
 }
