@@ -12,7 +12,7 @@ use crate::sequence::{NextCall, SequenceDetector};
 use crate::session::{CallAnswered, CallMade, CallOutcome, CallStep, CallSymbol, CallerSession, SessionStore};
 use crate::telemetry::CallerRecord;
 use crate::verdict::{Finding, FindingKind, Verdict, higher, insert_findings};
-use crate::volume::{LoginField, VolumeCalibration, VolumeJudgement, VolumeSubject, VolumeSubjectState, object_of};
+use crate::volume::{LoginField, SessionSubject, SessionSubjectState, VolumeCalibration, VolumeJudgement, object_of};
 
 /// What reasons call the endpoints that the route table does not know.
 const UNKNOWN_ENDPOINTS: &str = "unknown endpoints";
@@ -79,7 +79,7 @@ pub struct CallFindings {
 /// A caller or address whose session alarmed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AlarmedSubject {
-    pub subject: VolumeSubject,
+    pub subject: SessionSubject,
     /// Keyed hash.
     pub hash: u64,
     /// Of its strongest alarm, 0..1.
@@ -89,7 +89,7 @@ pub struct AlarmedSubject {
 }
 
 impl CallFindings {
-    fn add_volume(&mut self, subject: VolumeSubject, hash: u64, judgement: VolumeJudgement) {
+    fn add_volume(&mut self, subject: SessionSubject, hash: u64, judgement: VolumeJudgement) {
         self.volume = higher(self.volume, judgement.score);
         let alarms = judgement.findings.iter().filter(|finding| finding.alarm);
         if let Some(strongest) = alarms.max_by(|one, other| one.score.total_cmp(&other.score)) {
@@ -160,21 +160,21 @@ impl Detector {
         let volume = &self.bundle().volume;
         let mut judged = CallFindings::default();
         if let Some(caller) = call.context.caller.named_by() {
-            let subject = VolumeSubject::Caller;
+            let subject = SessionSubject::Caller;
             let mut of_caller = VolumeJudgement::default();
             sessions.change_caller(caller, CallStep::Answer, &mut |session| {
                 session.answer(call.endpoint, &answer);
-                let state = VolumeSubjectState { subject, hash: caller, activity: &session.activity };
+                let state = SessionSubjectState { subject, hash: caller, activity: &session.activity };
                 of_caller = volume.judge(state, call.endpoint, &call.label, Phase::Response);
             });
             judged.add_volume(subject, caller, of_caller);
         }
         if let Some(address) = address {
-            let subject = VolumeSubject::Address;
+            let subject = SessionSubject::Address;
             let mut of_address = VolumeJudgement::default();
             sessions.change_address(address, CallStep::Answer, &mut |session| {
                 session.answer(&answer);
-                let state = VolumeSubjectState { subject, hash: address, activity: &session.activity };
+                let state = SessionSubjectState { subject, hash: address, activity: &session.activity };
                 of_address = volume.judge(state, call.endpoint, &call.label, Phase::Response);
             });
             judged.add_volume(subject, address, of_address);
@@ -195,11 +195,11 @@ impl Detector {
         sessions: &mut dyn SessionStore,
     ) -> Option<VolumeJudgement> {
         let hash = call.login.map(|_| VolumeCalibration::endpoint_hash(call.endpoint))?;
-        let (volume, subject) = (&self.bundle().volume, VolumeSubject::Endpoint);
+        let (volume, subject) = (&self.bundle().volume, SessionSubject::Endpoint);
         let mut judged = VolumeJudgement::default();
         sessions.change_address(hash, CallStep::Answer, &mut |session| {
             session.answer(answer);
-            let state = VolumeSubjectState { subject, hash, activity: &session.activity };
+            let state = SessionSubjectState { subject, hash, activity: &session.activity };
             judged = volume.judge(state, call.endpoint, &call.label, Phase::Response);
         });
         judged.findings.retain(|finding| finding.kind == FindingKind::FailureRate);
@@ -220,7 +220,7 @@ impl Detector {
         let made = |at_ms: i64, other: Option<u64>| CallMade { at_ms, endpoint, object, other, login, weight };
         let mut judged = CallFindings::default();
         if let Some(named) = caller.named_by() {
-            let subject = VolumeSubject::Caller;
+            let subject = SessionSubject::Caller;
             let mut of_caller = VolumeJudgement::default();
             let mut in_order = CallOrder::default();
             sessions.change_caller(named, CallStep::Begin, &mut |session| {
@@ -233,7 +233,7 @@ impl Detector {
                 }
                 let Some(at_ms) = at_ms else { return };
                 session.count(&made(at_ms, caller.network));
-                let state = VolumeSubjectState { subject, hash: named, activity: &session.activity };
+                let state = SessionSubjectState { subject, hash: named, activity: &session.activity };
                 of_caller = volume.judge(state, endpoint, &call.label, phase);
             });
             judged.sequence = in_order.score;
@@ -241,11 +241,11 @@ impl Detector {
             judged.add_volume(subject, named, of_caller);
         }
         if let Some((address, at_ms)) = caller.address.zip(at_ms) {
-            let subject = VolumeSubject::Address;
+            let subject = SessionSubject::Address;
             let mut of_address = VolumeJudgement::default();
             sessions.change_address(address, CallStep::Begin, &mut |session| {
                 session.count(&made(at_ms, caller.identity));
-                let state = VolumeSubjectState { subject, hash: address, activity: &session.activity };
+                let state = SessionSubjectState { subject, hash: address, activity: &session.activity };
                 of_address = volume.judge(state, endpoint, &call.label, phase);
             });
             judged.add_volume(subject, address, of_address);

@@ -11,6 +11,8 @@
 pub mod bundle;
 pub mod calibration;
 pub mod calls;
+#[cfg(test)]
+mod cpu_time;
 pub mod detector;
 pub mod exchange;
 pub mod findings;

@@ -12,7 +12,7 @@ use crate::hashing::stable_hash;
 use crate::limits::{WATCH_ENTRIES_MAX, WATCH_REASON_BYTES_MAX};
 use crate::telemetry::CallerRecord;
 use crate::verdict::{Finding, FindingKind};
-use crate::volume::VolumeSubject;
+use crate::volume::SessionSubject;
 
 /// Version of the format.
 pub const WATCHLIST_SCHEMA: u32 = 1;
@@ -20,7 +20,7 @@ pub const WATCHLIST_SCHEMA: u32 = 1;
 /// One caller or address to be watched.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct WatchEntry {
-    pub subject: VolumeSubject,
+    pub subject: SessionSubject,
     /// Keyed hash of the caller or the address.
     pub hash: u64,
     /// Milliseconds since the Unix epoch.
@@ -94,9 +94,9 @@ impl Watchlist {
 
     /// The entry that fits who calls: the caller's own, else that of its address.
     pub fn find(&self, caller: &CallerRecord, now_ms: i64) -> Option<&WatchEntry> {
-        let named = caller.named_by().map(|hash| (VolumeSubject::Caller, hash));
-        let address = caller.address.map(|hash| (VolumeSubject::Address, hash));
-        let find = |wanted: (VolumeSubject, u64)| {
+        let named = caller.named_by().map(|hash| (SessionSubject::Caller, hash));
+        let address = caller.address.map(|hash| (SessionSubject::Address, hash));
+        let find = |wanted: (SessionSubject, u64)| {
             let place = self.entries.binary_search_by_key(&wanted, |entry| (entry.subject, entry.hash)).ok()?;
             self.entries.get(place).filter(|entry| entry.expires_ms > now_ms)
         };
@@ -129,12 +129,12 @@ mod tests {
 
     use super::*;
 
-    fn entry(subject: VolumeSubject, hash: u64, expires_ms: i64) -> WatchEntry {
+    fn entry(subject: SessionSubject, hash: u64, expires_ms: i64) -> WatchEntry {
         WatchEntry { subject, hash, expires_ms, score: 0.9995, reason: "about 25 login identifiers".into() }
     }
 
     fn watchlist() -> Watchlist {
-        let entries = vec![entry(VolumeSubject::Address, 7, 2000), entry(VolumeSubject::Caller, 9, 1000)];
+        let entries = vec![entry(SessionSubject::Address, 7, 2000), entry(SessionSubject::Caller, 9, 1000)];
         Watchlist::new("shop".into(), 3, entries)
     }
 
@@ -174,7 +174,7 @@ mod tests {
 
         #[test]
         fn any_reason_makes_a_bounded_finding(reason in ".{0,400}") {
-            let finding = WatchEntry { reason, ..entry(VolumeSubject::Caller, 1, 1) }.finding();
+            let finding = WatchEntry { reason, ..entry(SessionSubject::Caller, 1, 1) }.finding();
             prop_assert!(finding.reason.len() <= WATCH_REASON_BYTES_MAX + 40);
             prop_assert!(!finding.reason.chars().any(char::is_control));
         }

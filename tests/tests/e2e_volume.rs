@@ -7,7 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use apiward_detector::verdict::DetectorKind;
 use apiward_e2e::harness::{Envoy, Secrets};
 use axum::http::StatusCode;
-use serde_json::json;
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
 
 use e2e::{
     Client, EchoService, HostileTrainer, NoteRequest, capture, filter_configuration, honest_requests, learn_over_time,
@@ -21,8 +22,45 @@ const SERIAL: u64 = 5;
 const WALKED: u32 = 60;
 /// By then he must be stopped.
 const STOPPED_WITHIN: usize = 40;
+/// Sessions that are kept of callers, and of addresses, while a flood passes.
+const REMEMBERED: usize = 512;
+/// Invented callers of the flood, and of what passes before it is measured; and between how many parts of it the walk goes on.
+const FLOOD_CALLERS: usize = 6_000;
+const WARMING_CALLERS: usize = 1_000;
+const FLOOD_PARTS: usize = 60;
+const FLOOD_TASKS: usize = 4;
+/// What memory varies by from one moment to the other, with connections opened and closed all the time.
+const MEMORY_NOISE_BYTES: u64 = 1024 * 1024;
 const CALLER: &str = "x-user-id";
 const ADDRESS: &str = "x-forwarded-for";
+
+/// An Envoy of two workers that has learned what the callers of a service do.
+struct Proxy {
+    envoy: Envoy,
+    trainer: HostileTrainer,
+    _service: EchoService,
+}
+
+impl Proxy {
+    async fn start(settings: &Value) -> anyhow::Result<Self> {
+        let secrets = Secrets::random()?;
+        let service = EchoService::start().await?;
+        let trainer = HostileTrainer::start().await?;
+        let envoy = Envoy::builder(service.address(), trainer.address(), &secrets)?
+            .workers(2)
+            .filter(&filter_configuration(settings))
+            .start()
+            .await?;
+        let honest = honest_requests(1, LEARNED_EXCHANGES).into_iter().enumerate();
+        let requests: Vec<NoteRequest> = honest.map(|(number, request)| by(request, number % CALLERS)).collect();
+        let captures = capture(&envoy, &trainer, &requests).await?;
+        let learned = learn_over_time(&captures, &secrets, 1).await?;
+        assert!(learned.bundle.volume.is_armed(), "nothing was learned of callers");
+        trainer.hand_out(learned.sealed(SERIAL)?);
+        until_judged_on_all_workers(&envoy, &trainer, SERIAL).await?;
+        Ok(Self { envoy, trainer, _service: service })
+    }
+}
 
 /// The same by a caller of a network of its own.
 fn by(request: NoteRequest, caller: usize) -> NoteRequest {
@@ -36,23 +74,10 @@ fn note(number: u32) -> NoteRequest {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_walk_through_objects_is_stopped_whichever_worker_sees_it_and_others_are_not() -> anyhow::Result<()> {
-    let secrets = Secrets::random()?;
-    let service = EchoService::start().await?;
-    let trainer = HostileTrainer::start().await?;
-    let envoy = Envoy::builder(service.address(), trainer.address(), &secrets)?
-        .workers(2)
-        .filter(&filter_configuration(&json!({"mode": "enforce"})))
-        .start()
-        .await?;
-    let honest = honest_requests(1, LEARNED_EXCHANGES).into_iter().enumerate();
-    let requests: Vec<NoteRequest> = honest.map(|(number, request)| by(request, number % CALLERS)).collect();
-    let captures = capture(&envoy, &trainer, &requests).await?;
-    let learned = learn_over_time(&captures, &secrets, 1).await?;
-    assert!(learned.bundle.volume.is_armed(), "nothing was learned of callers");
-    trainer.hand_out(learned.sealed(SERIAL)?);
-    until_judged_on_all_workers(&envoy, &trainer, SERIAL).await?;
+    let proxy = Proxy::start(&json!({"mode": "enforce"})).await?;
+    let (envoy, trainer) = (&proxy.envoy, &proxy.trainer);
 
-    let client = Client::with_new_connections(&envoy);
+    let client = Client::with_new_connections(envoy);
     let attacker = CALLERS + 1;
     let mut statuses = Vec::new();
     let (mut walk, mut refused, mut others) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
@@ -105,5 +130,61 @@ async fn a_walk_through_objects_is_stopped_whichever_worker_sees_it_and_others_a
     assert_eq!(by_worker.len(), 2, "the system gave all connections to one worker");
     assert!(by_worker.values().all(|calls| *calls < WALKED as usize), "{by_worker:?}");
     assert_eq!(envoy.metric("apiward_session_updates_total.result.lost").await?, 0);
-    envoy.stop().await
+    proxy.envoy.stop().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flood_of_invented_callers_costs_what_was_promised_and_hides_nobody() -> anyhow::Result<()> {
+    let sessions = json!({"callers_max": REMEMBERED, "addresses_max": REMEMBERED});
+    let proxy = Proxy::start(&json!({"mode": "enforce", "capture": true, "sessions": sessions})).await?;
+    let envoy = &proxy.envoy;
+    let walker = Client::with_new_connections(envoy);
+    // Everything that grows with traffic itself, such as buffers and connections, is there before it is measured.
+    flood(envoy, 0..WARMING_CALLERS).await?;
+    let before = envoy.metric("server.memory_allocated").await?;
+    let mut statuses = Vec::new();
+    for part in 0..FLOOD_PARTS {
+        let first = WARMING_CALLERS + part * FLOOD_CALLERS / FLOOD_PARTS;
+        flood(envoy, first..first + FLOOD_CALLERS / FLOOD_PARTS).await?;
+        statuses.push(walker.send(&by(note(1_000 + part as u32), CALLERS + 1)).await?.status);
+    }
+    let after = envoy.metric("server.memory_allocated").await?;
+    // docs/callers.md
+    let promised = REMEMBERED * (378 + 16) + REMEMBERED * (177 + 16) + 2 * REMEMBERED / 8 * 35;
+    let grown = after.saturating_sub(before);
+    println!("{FLOOD_CALLERS} invented callers: memory grew by {grown} bytes, all sessions have {promised} at most");
+    assert!(grown < promised as u64 + MEMORY_NOISE_BYTES, "it grew by {grown} bytes from {before}");
+    let stopped_at = statuses.iter().position(|status| *status == StatusCode::FORBIDDEN);
+    assert!(stopped_at.is_some_and(|call| call < STOPPED_WITHIN), "the walk was stopped at call {stopped_at:?}");
+    let updates = async |result: &str| envoy.metric(&format!("apiward_session_updates_total.result.{result}")).await;
+    let lost = updates("lost").await?;
+    let all = updates("kept").await? + updates("replaced").await? + updates("waiting").await? + lost;
+    println!("{lost} of {all} session updates were lost");
+    assert!(updates("replaced").await? > 0, "the flood was no flood");
+    assert!(lost * 1_000 < all, "{lost} of {all} session updates were lost");
+    proxy.envoy.stop().await
+}
+
+/// Invented callers, each behind an address of its own, who call twice.
+async fn flood(envoy: &Envoy, callers: std::ops::Range<usize>) -> anyhow::Result<()> {
+    let mut tasks = JoinSet::new();
+    for task in 0..FLOOD_TASKS {
+        let client = Client::with_new_connections(envoy);
+        let callers = callers.clone();
+        tasks.spawn(async move {
+            for caller in callers.skip(task).step_by(FLOOD_TASKS) {
+                for _ in 0..2 {
+                    let request = NoteRequest::get("/api/notes")
+                        .with_header(CALLER, format!("invented-{caller}"))
+                        .with_header(ADDRESS, format!("203.{}.{}.9", caller / 250, caller % 250));
+                    client.send(&request).await?;
+                }
+            }
+            anyhow::Ok(())
+        });
+    }
+    while let Some(ended) = tasks.join_next().await {
+        ended??;
+    }
+    Ok(())
 }

@@ -97,6 +97,8 @@ async fn a_walk_over_two_proxies_is_refused_by_both() -> anyhow::Result<()> {
     for (envoy, client) in envoys.iter().zip(&clients) {
         until("the refusal on this Envoy", async || {
             let reply = client.send(&product(1, "walker", "203.0.113.9")).await?;
+            // Slowly: this Envoy is not to find him out by its own count.
+            tokio::time::sleep(PAIR_EVERY / 2).await;
             let retry_after = reply.headers.get("retry-after").and_then(|value| value.to_str().ok());
             let seconds = retry_after.and_then(|value| value.parse::<u64>().ok());
             Ok((reply.status == StatusCode::TOO_MANY_REQUESTS).then_some(seconds))

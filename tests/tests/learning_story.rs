@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use apiward_detector::bundle::Bundle;
 use apiward_detector::detector::Detector;
-use apiward_detector::exchange::{Caller, Exchange, Request, Response};
+use apiward_detector::exchange::Exchange;
 use apiward_detector::hashing::KeyedHasher;
 use apiward_detector::observation::Observer;
 use apiward_detector::telemetry::{CallerRecord, ExchangeRecord, VerdictRecord};
@@ -66,7 +66,7 @@ impl Story {
         for sent in self.client.take_exchanges() {
             self.now_ms += GAP_MS;
             let is_counted = sent.label == label;
-            let exchange = exchange_of(sent, self.now_ms);
+            let exchange = Exchange { at_ms: Some(self.now_ms), ..sent.to_judge() };
             let observation = Observer::observe(&exchange, &self.hasher);
             let verdict = judge.map(|detector| detector.judge_exchange(&observation).verdict);
             if is_counted {
@@ -102,30 +102,6 @@ impl Story {
             ..LearningSettings::default()
         };
         learn(self.records.clone(), parent, &settings, &mut |_| ControlFlow::Continue(())).expect("a model")
-    }
-}
-
-fn exchange_of(sent: traffic::Exchange, at_ms: i64) -> Exchange {
-    let body = sent.request_body.unwrap_or_default().into_bytes();
-    Exchange {
-        at_ms: Some(at_ms),
-        caller: Caller { identity: sent.caller, verified: false, address: Some(sent.address), kinds: Vec::new() },
-        request: Request {
-            method: sent.method,
-            host: sent.host,
-            target: sent.path,
-            headers: sent.request_headers.into_iter().filter(|(name, _)| name != "host").collect(),
-            body_bytes: body.len() as u64,
-            body,
-        },
-        response: Some(Response {
-            status: Some(sent.status),
-            grpc_status: None,
-            headers: sent.response_headers.into_iter().collect(),
-            body: Vec::new(),
-            bytes: Some(sent.response_bytes as u64),
-            duration_us: Some(sent.duration_us),
-        }),
     }
 }
 

@@ -36,6 +36,7 @@ pub struct Metrics {
     pub publications: IntCounter,
     /// Alarms of callers and addresses over all proxies.
     pub watchlist_alarms: IntCounter,
+    pub watched_records_unreadable: IntCounter,
     pub partitions_dropped: IntCounter,
     /// By `outcome`: read, unreadable.
     pub discovery_records: IntCounterVec,
@@ -100,6 +101,10 @@ impl Metrics {
             watchlist_alarms: counter(
                 "watchlist_alarms_total",
                 "Callers and addresses that alarmed over all proxies, once per look at new records.",
+            )?,
+            watched_records_unreadable: counter(
+                "watched_records_unreadable_total",
+                "Stored records that could not be read when callers were followed.",
             )?,
             partitions_dropped: counter("partitions_dropped_total", "Daily partitions dropped by retention.")?,
             discovery_records: counters(

@@ -139,12 +139,17 @@ impl LoadedNetwork {
         Some(shares)
     }
 
+    fn is_class(&self, symbol: usize) -> bool {
+        u32::try_from(symbol).is_ok_and(|symbol| self.symbols.binary_search(&symbol).is_ok())
+    }
+
     /// Mixes the network's probabilities into those of the counts, which sum to 1. Among the symbols that are one class to the
     /// network, the counts decide.
     pub fn mix(&self, window: &CallWindow, probabilities: &mut [f32]) {
         let Some(classes) = self.class_probabilities(window) else { return };
-        let of_symbols: f32 = self.symbols.iter().filter_map(|symbol| probabilities.get(*symbol as usize)).sum();
-        let of_others = (1.0 - of_symbols).max(0.0);
+        // Summed, since what a sum of nearly 1 leaves of 1 is no number to divide by.
+        let others = probabilities.iter().enumerate().filter(|(symbol, _)| !self.is_class(*symbol));
+        let of_others: f32 = others.map(|(_, probability)| probability).sum();
         let others = classes.last().copied().unwrap_or(0.0);
         // What the network gives to other symbols where the counts know none goes to all.
         let scale = if of_others > 1e-6 { others / of_others } else { 1.0 };

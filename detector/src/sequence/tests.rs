@@ -265,6 +265,8 @@ fn network() -> SequenceNetwork {
 #[test]
 fn a_network_is_mixed_in_and_probabilities_still_sum_to_one() {
     let mixed = SequenceDetector::load(SequenceModel { network: Some(network()), ..model() }).unwrap();
+    let counted = detector();
+    let known = 1.0 - 2e-3;
     for endpoints in [&[][..], &[LOGIN, ITEMS], &[LOGIN, ITEMS, CART, CHECKOUT], &[CallSymbol::UNKNOWN; 20]] {
         let window = window(endpoints);
         let prediction = mixed.predict(&window);
@@ -272,6 +274,9 @@ fn a_network_is_mixed_in_and_probabilities_still_sum_to_one() {
         assert!((total - 1.0).abs() < 1e-5, "{endpoints:?}: {total}");
         let classes = mixed.network_probabilities(&window).unwrap();
         assert_eq!(classes.len(), 4);
+        let expected = 0.5 * counted.predict(&window).probabilities()[2] + 0.5 * known * classes[1];
+        let found = prediction.probabilities()[2];
+        assert!((found - expected).abs() < 1e-5, "{endpoints:?}: {found}, not {expected}");
     }
 }
 

@@ -10,7 +10,7 @@ use super::LoginField;
 /// Whose activity it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum VolumeSubject {
+pub enum SessionSubject {
     /// A caller by its identity; by its address where it has none.
     Caller,
     /// An address, whoever calls from it.
@@ -19,13 +19,13 @@ pub enum VolumeSubject {
     Endpoint,
 }
 
-impl VolumeSubject {
+impl SessionSubject {
     /// `caller`, `address` or `endpoint`.
     pub fn noun(self) -> &'static str {
         match self {
-            VolumeSubject::Caller => "caller",
-            VolumeSubject::Address => "address",
-            VolumeSubject::Endpoint => "endpoint",
+            SessionSubject::Caller => "caller",
+            SessionSubject::Address => "address",
+            SessionSubject::Endpoint => "endpoint",
         }
     }
 }
@@ -33,7 +33,7 @@ impl VolumeSubject {
 /// What is usual of one measure at one endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct VolumeThreshold {
-    pub subject: VolumeSubject,
+    pub subject: SessionSubject,
     pub measure: Measure,
     pub horizon: Horizon,
     /// [`CallSymbol::UNKNOWN`] for measures that are not kept by endpoint, and for calls of unknown endpoints.
@@ -47,7 +47,7 @@ pub struct VolumeThreshold {
 /// A caller or address that was always busier than others, such as a nightly job, a crawler or an office.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct BusySubject {
-    pub subject: VolumeSubject,
+    pub subject: SessionSubject,
     /// Keyed hash.
     pub hash: u64,
     pub measure: Measure,
@@ -108,7 +108,7 @@ impl VolumeCalibration {
     /// What is usual and what is too much, both as ln(1 + count), for one subject.
     pub fn bounds(
         &self,
-        subject: VolumeSubject,
+        subject: SessionSubject,
         hash: u64,
         measure: Measure,
         horizon: Horizon,

@@ -5,12 +5,12 @@ use crate::hashing::stable_hash;
 use crate::session::{Activity, CallSymbol, Horizon, Measure};
 use crate::verdict::{Finding, FindingKind};
 
-use super::{VolumeCalibration, VolumeSubject};
+use super::{SessionSubject, VolumeCalibration};
 
 /// One subject as it stands after a call.
 #[derive(Debug, Clone, Copy)]
-pub struct VolumeSubjectState<'s> {
-    pub subject: VolumeSubject,
+pub struct SessionSubjectState<'s> {
+    pub subject: SessionSubject,
     /// Keyed hash.
     pub hash: u64,
     pub activity: &'s Activity,
@@ -28,7 +28,7 @@ impl VolumeCalibration {
     /// Judges a subject after a call of the endpoint, which has that label.
     pub fn judge(
         &self,
-        state: VolumeSubjectState<'_>,
+        state: SessionSubjectState<'_>,
         endpoint: CallSymbol,
         label: &str,
         phase: Phase,
@@ -59,7 +59,7 @@ impl VolumeCalibration {
 }
 
 fn finding(
-    subject: VolumeSubject,
+    subject: SessionSubject,
     measure: Measure,
     endpoint: CallSymbol,
     phase: Phase,
@@ -82,15 +82,15 @@ fn kind(measure: Measure) -> FindingKind {
     }
 }
 
-fn reason(subject: VolumeSubject, measure: Measure, horizon: Horizon, count: f32, alarm: f32, label: &str) -> String {
-    let who = if subject == VolumeSubject::Endpoint { label } else { subject.noun() };
+fn reason(subject: SessionSubject, measure: Measure, horizon: Horizon, count: f32, alarm: f32, label: &str) -> String {
+    let who = if subject == SessionSubject::Endpoint { label } else { subject.noun() };
     let about = |count: f32| if count < 10_000.0 { format!("{count:.0}") } else { format!("{:.0} k", count / 1000.0) };
     let what = match (measure, subject) {
         (Measure::Calls, _) => format!("{} calls", about(count)),
         (Measure::EndpointCalls, _) => format!("{} calls of {label}", about(count)),
         (Measure::Failures, _) => format!("{} refused calls", about(count)),
         (Measure::ResponseBytes, _) => format!("{} bytes received", about(count)),
-        (Measure::Others, VolumeSubject::Caller) => format!("{} addresses", about(count)),
+        (Measure::Others, SessionSubject::Caller) => format!("{} addresses", about(count)),
         (Measure::Others, _) => format!("{} callers", about(count)),
         (Measure::Logins, _) => format!("{} login identifiers", about(count)),
         (Measure::EndpointObjects, _) => format!("{} different objects of {label}", about(count)),

@@ -4,9 +4,9 @@ mod calibration;
 mod identifiers;
 mod judging;
 
-pub use calibration::{BusySubject, VolumeCalibration, VolumeSubject, VolumeThreshold};
+pub use calibration::{BusySubject, SessionSubject, VolumeCalibration, VolumeThreshold};
 pub use identifiers::{LoginField, object_of};
-pub use judging::{VolumeJudgement, VolumeSubjectState};
+pub use judging::{SessionSubjectState, VolumeJudgement};
 
 #[cfg(test)]
 mod tests;

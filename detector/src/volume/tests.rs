@@ -8,7 +8,7 @@ const LOGIN: CallSymbol = CallSymbol(7);
 
 fn calibration() -> VolumeCalibration {
     let threshold = VolumeThreshold {
-        subject: VolumeSubject::Address,
+        subject: SessionSubject::Address,
         measure: Measure::EndpointCalls,
         horizon: Horizon::Minute,
         endpoint: LOGIN,
@@ -16,7 +16,7 @@ fn calibration() -> VolumeCalibration {
         alarm: 10.0_f32.ln_1p(),
     };
     let busy = BusySubject {
-        subject: VolumeSubject::Address,
+        subject: SessionSubject::Address,
         hash: 42,
         measure: Measure::EndpointCalls,
         horizon: Horizon::Minute,
@@ -39,7 +39,7 @@ fn after(calls: usize) -> Activity {
 
 fn judge(hash: u64, calls: usize) -> VolumeJudgement {
     let activity = after(calls);
-    let state = VolumeSubjectState { subject: VolumeSubject::Address, hash, activity: &activity };
+    let state = SessionSubjectState { subject: SessionSubject::Address, hash, activity: &activity };
     calibration().judge(state, LOGIN, "POST /login", Phase::Headers)
 }
 
@@ -65,7 +65,7 @@ fn who_was_always_busy_may_stay_so_but_no_busier() {
 #[test]
 fn nothing_is_judged_where_nothing_was_learned() {
     let activity = after(1_000);
-    let state = VolumeSubjectState { subject: VolumeSubject::Caller, hash: 1, activity: &activity };
+    let state = SessionSubjectState { subject: SessionSubject::Caller, hash: 1, activity: &activity };
     let judged = VolumeCalibration::default().judge(state, LOGIN, "POST /login", Phase::Headers);
     assert_eq!(judged, VolumeJudgement::default());
 }

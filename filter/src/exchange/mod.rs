@@ -23,7 +23,7 @@ use crate::host::Host;
 use crate::limits;
 use crate::metrics::Metric;
 use crate::telemetry::truncate;
-use crate::watchlist;
+use crate::watchlist::AlarmCause;
 use crate::worker::Shared;
 
 use body::BodyReader;
@@ -110,11 +110,8 @@ impl ExchangeFlow {
         if enforced_without_model && self.shared.policy().fail_closed {
             return self.refuse(host, Problem::NoModel, Metric::BlockedWithoutModel);
         }
-        if self.is_to_be_blocked() {
-            return self.refuse(host, Problem::Anomalous, Metric::BlockedHeaders);
-        }
-        if let Some(problem) = self.refusal_of_watched() {
-            return self.refuse(host, problem, Metric::BlockedWatchlist);
+        if let Some((problem, metric)) = self.refusal(Metric::BlockedHeaders) {
+            return self.refuse(host, problem, metric);
         }
         let declared = self.progress.as_ref().and_then(|progress| progress.declared_bytes).unwrap_or(0);
         if self.refuses_length(declared) {
@@ -122,8 +119,8 @@ impl ExchangeFlow {
         }
         if end_of_stream {
             self.judge_body(host);
-            if self.is_to_be_blocked() {
-                return self.refuse(host, Problem::Anomalous, Metric::BlockedBody);
+            if let Some((problem, metric)) = self.refusal(Metric::BlockedBody) {
+                return self.refuse(host, problem, metric);
             }
         }
         if let (Some(name), Some(progress)) = (&self.shared.policy().upstream_header, &self.progress) {
@@ -281,10 +278,10 @@ impl ExchangeFlow {
         // What has passed cannot be refused any more: a stream that was not held back, or a request already answered.
         let is_refusable =
             self.progress.as_ref().is_some_and(|progress| progress.may_hold_back && progress.response.is_none());
-        if is_refusable && self.is_to_be_blocked() {
-            return self.refuse(host, Problem::Anomalous, Metric::BlockedBody);
+        match self.refusal(Metric::BlockedBody).filter(|_| is_refusable) {
+            Some((problem, metric)) => self.refuse(host, problem, metric),
+            None => Flow::Continue,
         }
-        Flow::Continue
     }
 
     fn judge_body(&mut self, host: &dyn Host) {
@@ -337,20 +334,21 @@ impl ExchangeFlow {
         progress.show(host, serial);
     }
 
-    fn is_to_be_blocked(&self) -> bool {
-        let verdict = self.progress.as_ref().and_then(|progress| progress.verdict.as_ref());
-        verdict.is_some_and(|verdict| verdict.anomalous && !watchlist::is_only_alarm(verdict)) && self.enforces()
-    }
-
-    /// How a request is refused that nothing speaks against but the watchlist.
-    fn refusal_of_watched(&self) -> Option<Problem> {
+    /// How a request is refused for what is known of it by now, and what that is counted as; `phase` counts anomalous requests.
+    fn refusal(&self, phase: Metric) -> Option<(Problem, Metric)> {
         let verdict = self.progress.as_ref()?.verdict.as_ref()?;
-        let problem = match self.shared.policy().watchlist.action {
-            WatchlistAction::Off | WatchlistAction::Log => return None,
-            WatchlistAction::TooManyRequests => Problem::TooManyRequests,
-            WatchlistAction::Forbid => Problem::Anomalous,
-        };
-        (watchlist::is_only_alarm(verdict) && self.enforces()).then_some(problem)
+        if !verdict.anomalous || !self.enforces() {
+            return None;
+        }
+        Some(match AlarmCause::of(verdict) {
+            AlarmCause::Anomaly => (Problem::Anomalous, phase),
+            AlarmCause::Watched { by_itself } => match self.shared.policy().watchlist.action {
+                WatchlistAction::TooManyRequests => (Problem::TooManyRequests, Metric::BlockedWatchlist),
+                WatchlistAction::Forbid => (Problem::Anomalous, Metric::BlockedWatchlist),
+                WatchlistAction::Off | WatchlistAction::Log if by_itself => return None,
+                WatchlistAction::Off | WatchlistAction::Log => (Problem::Anomalous, phase),
+            },
+        })
     }
 
     /// Whether a body of that many bytes is refused because it could not be read to its end.

@@ -1,4 +1,5 @@
 mod observing;
+mod watched;
 
 use apiward_detector::bundle::seal;
 use apiward_detector::detector::Detector;

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use apiward_detector::calls::CallFindings;
 use apiward_detector::telemetry::CallerRecord;
-use apiward_detector::verdict::{FindingKind, Verdict};
+use apiward_detector::verdict::{DetectorKind, FindingKind, Verdict};
 use apiward_detector::watchlist::{Watchlist, WatchlistError};
 
 use crate::config::FilterPolicy;
@@ -64,10 +64,28 @@ impl CurrentWatchlist {
     }
 }
 
-/// Whether the watchlist alone makes the exchange anomalous.
-pub fn is_only_alarm(verdict: &Verdict) -> bool {
-    let mut alarms = verdict.findings.iter().filter(|finding| finding.alarm).peekable();
-    alarms.peek().is_some() && alarms.all(|finding| finding.kind == FindingKind::Watchlist)
+/// Why an exchange is anomalous.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AlarmCause {
+    /// Something about it, or about its caller who is on no list.
+    Anomaly,
+    /// Who calls is on the watchlist, and the exchange itself has nothing; `by_itself` without what this proxy counted of the
+    /// caller's calls, too.
+    Watched { by_itself: bool },
+}
+
+impl AlarmCause {
+    pub fn of(verdict: &Verdict) -> Self {
+        let alarms = || verdict.findings.iter().filter(|finding| finding.alarm);
+        let is_listed = alarms().any(|finding| finding.kind == FindingKind::Watchlist);
+        let is_of_caller = |kind: FindingKind| matches!(kind.detector(), DetectorKind::Volume | DetectorKind::Sequence);
+        if is_listed && alarms().all(|finding| is_of_caller(finding.kind)) {
+            let by_itself = alarms().all(|finding| finding.kind == FindingKind::Watchlist);
+            Self::Watched { by_itself }
+        } else {
+            Self::Anomaly
+        }
+    }
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@ use apiward_detector::bundle::{SecretKey, seal};
 use apiward_detector::exchange::Phase;
 use apiward_detector::telemetry::{Batch, CallerRecord};
 use apiward_detector::verdict::Verdict;
-use apiward_detector::volume::VolumeSubject;
+use apiward_detector::volume::SessionSubject;
 use apiward_detector::watchlist::{WatchEntry, Watchlist};
 use serde_json::json;
 
@@ -10,6 +10,7 @@ use super::*;
 use crate::distribution::SharedDocument;
 use crate::fixture;
 use crate::host::fake::{FakeHost, SentCall, SharedMap};
+use crate::watchlist::AlarmCause;
 
 /// Workers of one proxy, each with its own VM and all with the same shared data. Telemetry is accepted at once.
 struct Proxy {
@@ -246,7 +247,7 @@ fn one_worker_asks_for_the_watchlist_and_all_refuse_who_is_on_it() {
         &proxy.workers[0].1.shared().policy().hasher,
     );
     let entry = WatchEntry {
-        subject: VolumeSubject::Address,
+        subject: SessionSubject::Address,
         hash: watched.address.unwrap(),
         expires_ms: i64::MAX,
         score: 0.9999,
@@ -262,7 +263,8 @@ fn one_worker_asks_for_the_watchlist_and_all_refuse_who_is_on_it() {
         assert_eq!(host.metric("apiward_watchlist_entries"), 1);
         let mut verdict = empty_verdict();
         worker.shared().watchlist().judge(&watched, Some(1_000), &mut verdict);
-        assert!(verdict.anomalous && crate::watchlist::is_only_alarm(&verdict));
+        assert!(verdict.anomalous);
+        assert_eq!(AlarmCause::of(&verdict), AlarmCause::Watched { by_itself: true });
         assert!(verdict.reasons()[0].contains("address is on the watchlist: about 25"), "{:?}", verdict.reasons());
     }
     proxy.watchlist = Watchlist::new("shop".into(), 2, vec![]).seal(&SecretKey::from_seed([1; 32])).unwrap();

@@ -22,6 +22,9 @@ struct Arguments {
     /// Measure on generated sessions of applications with workflows
     #[arg(long)]
     workflows: bool,
+    /// Train a network beside the counts; it is used where it says more
+    #[arg(long)]
+    network: bool,
     /// Seed of learning, of generated sessions and of what is injected
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -36,8 +39,10 @@ enum MeasuredPart {
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
     anyhow::ensure!(arguments.workflows || arguments.fifa.is_some(), "name what to measure on: --fifa or --workflows");
+    let settings = SequenceSettings { network: arguments.network, ..SequenceSettings::default() };
     if arguments.workflows {
-        let settings = WorkflowSettings { seed: arguments.seed, ..WorkflowSettings::default() };
+        let learning = settings.clone();
+        let settings = WorkflowSettings { seed: arguments.seed, learning, ..WorkflowSettings::default() };
         let measured = measure_workflows(&applications(), &settings)?;
         println!("ROC AUC and share of sessions that alarmed:\n{}", workflow_table(&measured));
     }
@@ -47,7 +52,7 @@ fn main() -> Result<()> {
             MeasuredPart::Test => Part::Test,
         };
         let sessions = read_sessions(path)?;
-        let quality = measure_browsing(&sessions, part, &SequenceSettings::default(), arguments.seed)?;
+        let quality = measure_browsing(&sessions, part, &settings, arguments.seed)?;
         println!("{} steps of {} sessions:\n{}", quality.steps, quality.sessions, prediction_table(&quality));
         println!("ROC AUC and share detected at 10 alarms in 10,000 normal sessions:\n{}", injection_table(&quality));
         println!("{} of {} normal sessions alarm", quality.false_alarms, quality.sessions);

@@ -5,6 +5,7 @@ use std::convert::Infallible;
 use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use apiward_detector::exchange::{Caller, Request as RequestToJudge, Response};
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request};
@@ -75,6 +76,38 @@ impl Exchange {
             duration_us: 0,
             label: "normal",
             sent_at: at,
+        }
+    }
+
+    /// As a filter in front of the shop takes it in.
+    pub fn to_judge(&self) -> apiward_detector::exchange::Exchange {
+        let caller = Caller {
+            identity: self.caller.clone(),
+            verified: false,
+            address: Some(self.address.clone()),
+            kinds: Vec::new(),
+        };
+        let body = self.request_body.clone().unwrap_or_default().into_bytes();
+        let headers = self.request_headers.iter().filter(|(name, _)| *name != "host");
+        apiward_detector::exchange::Exchange {
+            at_ms: i64::try_from(self.sent_at.unix_timestamp_nanos() / 1_000_000).ok(),
+            caller,
+            request: RequestToJudge {
+                method: self.method.clone(),
+                host: self.host.clone(),
+                target: self.path.clone(),
+                headers: headers.map(|(name, value)| (name.clone(), value.clone())).collect(),
+                body_bytes: body.len() as u64,
+                body,
+            },
+            response: Some(Response {
+                status: Some(self.status),
+                grpc_status: None,
+                headers: self.response_headers.clone().into_iter().collect(),
+                body: Vec::new(),
+                bytes: Some(self.response_bytes as u64),
+                duration_us: Some(self.duration_us),
+            }),
         }
     }
 }

@@ -4,12 +4,14 @@
 //! caller.
 
 mod profile;
+mod shown_call;
 mod watch;
 mod watchlist;
 
 use crate::problem::Problem;
 use crate::serve::ApiRouter;
 
+pub use shown_call::ShownCall;
 pub use watch::run;
 pub use watchlist::drop_expired;
 

@@ -1,11 +1,12 @@
 //! `/v1/callers/{id}`: what one caller, or one address, did last, how it was judged, and how it stands.
 
+use std::time::Duration;
+
 use apiward_detector::calls::CallContext;
 use apiward_detector::detector::Detector;
 use apiward_detector::session::{Activity, CallSymbol, Horizon, Measure, MemorySessions};
 use apiward_detector::telemetry::ExchangeRecord;
-use apiward_detector::verdict::DetectorScores;
-use apiward_detector::volume::VolumeSubject;
+use apiward_detector::volume::SessionSubject;
 use axum::Json;
 use axum::extract::State;
 use axum::routing::get;
@@ -19,6 +20,7 @@ use crate::problem::extract::{Path, Query};
 use crate::serve::{ApiRouter, Service};
 use crate::storage::records;
 
+use super::shown_call::ShownCall;
 use super::watch::active_detector;
 use super::watchlist::{self, Entry};
 
@@ -53,23 +55,6 @@ struct CallerProfile {
     activity: Vec<ShownActivity>,
     /// Where it is on the watchlist.
     watchlist: Vec<Entry>,
-}
-
-#[derive(Debug, Serialize)]
-struct ShownCall {
-    #[serde(with = "time::serde::rfc3339::option")]
-    at: Option<OffsetDateTime>,
-    host: String,
-    endpoint: String,
-    status: Option<u16>,
-    /// `normal`, `anomalous` or `unjudged`.
-    verdict: &'static str,
-    blocked: bool,
-    /// 0..1; `null` where it was not judged.
-    score: Option<f32>,
-    detectors: DetectorScores,
-    reasons: Vec<String>,
-    request_id: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -119,44 +104,19 @@ async fn latest(
     connection: &mut PgConnection,
     scope: &str,
     hash: u64,
-) -> Result<(VolumeSubject, Vec<ExchangeRecord>), Problem> {
-    let of_caller = records::latest_of(connection, scope, VolumeSubject::Caller, hash, REPLAYED_MAX).await?;
+) -> Result<(SessionSubject, Vec<ExchangeRecord>), Problem> {
+    // Clocks of proxies may be a little ahead.
+    let until = OffsetDateTime::now_utc() + Duration::from_secs(3600);
+    let of_caller = records::latest_of(connection, scope, SessionSubject::Caller, hash, until, REPLAYED_MAX).await?;
     if !of_caller.is_empty() {
-        return Ok((VolumeSubject::Caller, of_caller));
+        return Ok((SessionSubject::Caller, of_caller));
     }
-    let of_address = records::latest_of(connection, scope, VolumeSubject::Address, hash, REPLAYED_MAX).await?;
-    Ok((VolumeSubject::Address, of_address))
-}
-
-impl ShownCall {
-    fn of(record: &ExchangeRecord) -> Self {
-        let observation = &record.observation;
-        let verdict = record.verdict.as_ref();
-        Self {
-            at: records::time_of(record),
-            host: observation.host.clone(),
-            endpoint: verdict.map_or_else(|| observation.method.clone(), |verdict| verdict.endpoint.clone()),
-            status: observation.response.as_ref().and_then(|response| response.status),
-            verdict: match verdict {
-                None => "unjudged",
-                Some(verdict) if verdict.anomalous => "anomalous",
-                Some(_) => "normal",
-            },
-            blocked: verdict.is_some_and(|verdict| verdict.blocked),
-            score: verdict.map(|verdict| verdict.score),
-            detectors: verdict.map(|verdict| verdict.detectors).unwrap_or_default(),
-            reasons: verdict
-                .iter()
-                .flat_map(|verdict| &verdict.findings)
-                .map(|finding| finding.reason.clone())
-                .collect(),
-            request_id: record.request_id.clone(),
-        }
-    }
+    let of_address = records::latest_of(connection, scope, SessionSubject::Address, hash, until, REPLAYED_MAX).await?;
+    Ok((SessionSubject::Address, of_address))
 }
 
 /// How the subject stands after its records, beside what is usual.
-fn activity(detector: &Detector, subject: VolumeSubject, hash: u64, records: &[ExchangeRecord]) -> Vec<ShownActivity> {
+fn activity(detector: &Detector, subject: SessionSubject, hash: u64, records: &[ExchangeRecord]) -> Vec<ShownActivity> {
     let mut sessions = MemorySessions::new(records.len().max(2));
     for record in records {
         let context = CallContext { caller: record.caller, at_ms: record.at_ms, weight: record.weight };
@@ -166,13 +126,13 @@ fn activity(detector: &Detector, subject: VolumeSubject, hash: u64, records: &[E
         }
     }
     let reached = match subject {
-        VolumeSubject::Caller => sessions.caller(hash).map(|session| &session.activity),
-        VolumeSubject::Address | VolumeSubject::Endpoint => sessions.address(hash).map(|session| &session.activity),
+        SessionSubject::Caller => sessions.caller(hash).map(|session| &session.activity),
+        SessionSubject::Address | SessionSubject::Endpoint => sessions.address(hash).map(|session| &session.activity),
     };
     reached.map(|reached| beside_usual(detector, subject, hash, reached)).unwrap_or_default()
 }
 
-fn beside_usual(detector: &Detector, subject: VolumeSubject, hash: u64, reached: &Activity) -> Vec<ShownActivity> {
+fn beside_usual(detector: &Detector, subject: SessionSubject, hash: u64, reached: &Activity) -> Vec<ShownActivity> {
     let endpoints = &detector.bundle().routes.endpoints;
     let label = |symbol: CallSymbol| {
         let known = endpoints.iter().find(|endpoint| CallSymbol::of(endpoint.id) == symbol);

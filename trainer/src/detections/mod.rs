@@ -2,6 +2,7 @@
 
 mod grouping;
 
+use apiward_detector::volume::SessionSubject;
 use axum::Json;
 use axum::extract::State;
 use axum::routing::get;
@@ -10,14 +11,18 @@ use sqlx::{FromRow, PgPool, Postgres, QueryBuilder};
 use time::{Duration, OffsetDateTime};
 
 use crate::auth::ViewerToken;
+use crate::callers::ShownCall;
 use crate::problem::Problem;
 use crate::problem::extract::{Path, Query};
 use crate::serve::{ApiRouter, Service};
+use crate::storage::records;
 
 pub use grouping::{Groups, storable};
 
 const PAGE_DEFAULT: u32 = 100;
 const PAGE_MAX: u32 = 1000;
+/// Calls that are shown with a detection.
+const SEQUENCE_CALLS: u32 = 20;
 /// An incident without failures for so long is over.
 const INCIDENT_OVER_AFTER: Duration = Duration::seconds(120);
 
@@ -84,6 +89,16 @@ pub struct Detection {
     pub ongoing: Option<bool>,
     /// Request id of an example.
     pub request_id: Option<String>,
+}
+
+/// One group, with what led to it.
+#[derive(Debug, Serialize)]
+struct ShownDetection {
+    #[serde(flatten)]
+    detection: Detection,
+    /// The calls of the caller or the address until the last exchange of the group, oldest first, as far as they are still
+    /// stored; empty for incidents.
+    sequence: Vec<ShownCall>,
 }
 
 #[derive(FromRow)]
@@ -163,14 +178,29 @@ async fn show(
     ViewerToken(token): ViewerToken,
     State(service): State<Service>,
     Path(id): Path<i64>,
-) -> Result<Json<Detection>, Problem> {
+) -> Result<Json<ShownDetection>, Problem> {
     let row: Option<Row> = sqlx::query_as(sqlx::AssertSqlSafe(format!("{COLUMNS} where id = $1")))
         .bind(id)
         .fetch_optional(&service.pool)
         .await?;
-    row.filter(|row| token.reaches(&row.scope))
-        .map(|row| Json(row.into()))
-        .ok_or_else(|| Problem::NotFound(format!("there is no detection {id}")))
+    let row = row
+        .filter(|row| token.reaches(&row.scope))
+        .ok_or_else(|| Problem::NotFound(format!("there is no detection {id}")))?;
+    let sequence = sequence(&service.pool, &row).await?;
+    Ok(Json(ShownDetection { detection: row.into(), sequence }))
+}
+
+/// What the caller or the address did until the detection's last exchange.
+async fn sequence(pool: &PgPool, row: &Row) -> Result<Vec<ShownCall>, Problem> {
+    let subject = match row.subject_kind.as_deref() {
+        Some("caller") => SessionSubject::Caller,
+        Some("address") => SessionSubject::Address,
+        _ => return Ok(Vec::new()),
+    };
+    let Some(hash) = row.subject.map(i64::cast_unsigned) else { return Ok(Vec::new()) };
+    let mut connection = pool.acquire().await?;
+    let calls = records::latest_of(&mut connection, &row.scope, subject, hash, row.last_seen, SEQUENCE_CALLS).await?;
+    Ok(calls.iter().map(ShownCall::of).collect())
 }
 
 /// The latest seen first.

@@ -133,7 +133,14 @@ fn by_age(batch: &Batch, now: OffsetDateTime) -> (Vec<StoredRecord<'_>>, Refused
     for record in &batch.records {
         match age_of(record, now) {
             Age::Accepted(at) => {
-                accepted.push(StoredRecord { scope: &batch.scope, hash_key_id: &batch.hash_key_id, at, record })
+                let sender = Some(batch.sender.as_str());
+                accepted.push(StoredRecord {
+                    scope: &batch.scope,
+                    hash_key_id: &batch.hash_key_id,
+                    at,
+                    record,
+                    sender,
+                });
             }
             Age::TooOld => refused.too_old += 1,
             Age::TooNew => refused.too_new += 1,

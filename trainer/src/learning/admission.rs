@@ -23,6 +23,11 @@ const CALIBRATION_FLAGGED_SHARE_MAX: f64 = 0.05;
 /// A caller may always have this many exchanges, whatever its share.
 const CALLER_EXCHANGES_FREE: usize = 200;
 
+/// Callers, and windows, that a counter tells apart.
+const KEPT_MAX: usize = 64;
+/// Share of the established callers that must have done more than was usual for it to become normal.
+const BUSIER_SHARE_MIN: f64 = 0.1;
+
 /// Records by what they are used for.
 #[derive(Debug, Default)]
 pub struct Admission {
@@ -69,10 +74,13 @@ pub struct SupportCounter {
 impl SupportCounter {
     /// Counts an exchange; bounded, since only small numbers are asked for.
     pub fn count(&mut self, record: &ExchangeRecord, window_ms: i64) {
-        const KEPT_MAX: usize = 64;
+        self.count_up_to(KEPT_MAX, record, window_ms);
+    }
+
+    fn count_up_to(&mut self, callers_max: usize, record: &ExchangeRecord, window_ms: i64) {
         self.exchanges = self.exchanges.saturating_add(1);
         if let Some(caller) = record.caller.distinct_by()
-            && self.callers.len() < KEPT_MAX
+            && self.callers.len() < callers_max
         {
             self.callers.insert(caller);
         }
@@ -217,7 +225,7 @@ fn flagged_share_of_callers(records: &[ExchangeRecord]) -> HashMap<u64, f64> {
     counts.into_iter().map(|(caller, (flagged, all))| (caller, f64::from(flagged) / f64::from(all))).collect()
 }
 
-/// Keys of findings that enough established callers share.
+/// Keys of findings that enough established callers share: of how much they do, a good part of all of them.
 fn supported_findings(records: &[ExchangeRecord], needed: &SupportNeeded) -> HashSet<u64> {
     let mut unflagged: HashMap<u64, u32> = HashMap::new();
     for record in records.iter().filter(|record| succeeded(record) && !is_flagged(record)) {
@@ -225,7 +233,10 @@ fn supported_findings(records: &[ExchangeRecord], needed: &SupportNeeded) -> Has
             *unflagged.entry(caller).or_default() += 1;
         }
     }
-    let mut support: HashMap<u64, SupportCounter> = HashMap::new();
+    let established = unflagged.values().filter(|count| **count >= ESTABLISHED_EXCHANGES_MIN).count();
+    let many = ((established as f64 * BUSIER_SHARE_MIN).ceil() as usize).max(needed.callers);
+    let of_volume = SupportNeeded { callers: many, ..*needed };
+    let mut support: HashMap<(u64, bool), SupportCounter> = HashMap::new();
     for record in records.iter().filter(|record| is_flagged(record) && succeeded(record)) {
         let established = record
             .caller
@@ -236,15 +247,30 @@ fn supported_findings(records: &[ExchangeRecord], needed: &SupportNeeded) -> Has
         }
         let findings = record.verdict.iter().flat_map(|verdict| &verdict.findings).filter(|finding| finding.alarm);
         for finding in findings.filter(|finding| may_become_normal(finding.kind)) {
-            support.entry(finding.key).or_default().count(record, needed.window_ms);
+            let is_of_volume = finding.kind.detector() == DetectorKind::Volume;
+            let counter = support.entry((finding.key, is_of_volume)).or_default();
+            counter.count_up_to(if is_of_volume { usize::MAX } else { KEPT_MAX }, record, needed.window_ms);
         }
     }
-    support.into_iter().filter(|(_, counter)| counter.suffices(needed)).map(|(key, _)| key).collect()
+    let needed_of = |is_of_volume: bool| if is_of_volume { &of_volume } else { needed };
+    let supported =
+        support.into_iter().filter(|((_, is_of_volume), counter)| counter.suffices(needed_of(*is_of_volume)));
+    supported.map(|((key, _), _)| key).collect()
 }
 
-/// Everything that the route, profile and sequence detectors report; the others' findings never become normal by being common.
+/// Everything that the route, profile and sequence detectors report, and that many do more than was usual, as after a release;
+/// guessed passwords, changing addresses and attacks never become normal by being common.
 fn may_become_normal(kind: FindingKind) -> bool {
-    matches!(kind.detector(), DetectorKind::Route | DetectorKind::Profile | DetectorKind::Sequence)
+    match kind.detector() {
+        DetectorKind::Route | DetectorKind::Profile | DetectorKind::Sequence => true,
+        DetectorKind::Payload => false,
+        DetectorKind::Volume => match kind {
+            FindingKind::CallRate | FindingKind::ResponseVolume | FindingKind::ObjectCount => true,
+            // The trainer puts on the list who does more than was usual.
+            FindingKind::Watchlist => true,
+            _ => false,
+        },
+    }
 }
 
 /// Whether the filter flagged it.

@@ -1,11 +1,12 @@
 //! Exchange records in and out.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use anyhow::Context as _;
+use apiward_detector::hashing::stable_hash;
 use apiward_detector::telemetry::ExchangeRecord;
-use apiward_detector::volume::VolumeSubject;
+use apiward_detector::volume::SessionSubject;
 use futures_util::TryStreamExt as _;
 use sqlx::{PgConnection, PgPool, Row as _};
 use time::{Date, OffsetDateTime};
@@ -17,8 +18,15 @@ use super::partitions;
 const IMPORT_ROWS: usize = 4096;
 
 const COPY: &str = "copy exchange_records (scope, host, caller, at, address, network, distinct_caller, method, endpoint, \
-                    status, failed, anomalous, weight, hash_key_id, record) from stdin (format binary)";
-const COLUMNS: i16 = 15;
+                    status, failed, anomalous, weight, hash_key_id, record, sender) from stdin (format binary)";
+const COLUMNS: i16 = 16;
+
+/// Share of what is learned from that one sender may have, 0..1, where there are [`SENDERS_MIN`] or more: one that invents callers
+/// is not to outvote all others.
+const SENDER_SHARE_MAX: f64 = 0.5;
+const SENDERS_MIN: usize = 3;
+/// Times as many records are looked at as are learned from, to find those of others behind a sender's many.
+const LOOKED_AT: i64 = 2;
 
 /// A record with where it belongs.
 #[derive(Debug, Clone, Copy)]
@@ -27,6 +35,8 @@ pub struct StoredRecord<'r> {
     pub hash_key_id: &'r str,
     pub at: OffsetDateTime,
     pub record: &'r ExchangeRecord,
+    /// Which filter reported it; `None` for imports.
+    pub sender: Option<&'r str>,
 }
 
 /// The latest records of a scope, all made with one hash key.
@@ -36,6 +46,8 @@ pub struct LatestRecords {
     pub hash_key_id: String,
     /// In the order of time.
     pub records: Vec<ExchangeRecord>,
+    /// Left out since their sender had its share.
+    pub over_sender_share: u64,
 }
 
 /// The time of a record as the database keeps it; `None` without one or outside of what a date can be.
@@ -85,6 +97,7 @@ fn write_row(rows: &mut CopyRows, stored: &StoredRecord<'_>) -> anyhow::Result<(
     rows.real(record.weight);
     rows.text(stored.hash_key_id);
     rows.bytes(&body);
+    rows.optional(stored.sender, |rows, sender| hash(rows, stable_hash(&[sender.as_bytes()])));
     Ok(())
 }
 
@@ -107,7 +120,13 @@ pub async fn import(
     partitions::create(pool, &days).await?;
     let mut copied = 0;
     for (records, times) in records.chunks(IMPORT_ROWS).zip(times.chunks(IMPORT_ROWS)) {
-        let rows = records.iter().zip(times).map(|(record, at)| StoredRecord { scope, hash_key_id, at: *at, record });
+        let rows = records.iter().zip(times).map(|(record, at)| StoredRecord {
+            scope,
+            hash_key_id,
+            at: *at,
+            record,
+            sender: None,
+        });
         let mut transaction = pool.begin().await?;
         copied += copy_records(&mut transaction, rows).await?;
         transaction.commit().await?;
@@ -115,29 +134,31 @@ pub async fn import(
     Ok(copied)
 }
 
-/// The newest records of one caller or address, oldest first.
+/// The newest records of one caller or address that are not after a time, oldest first.
 ///
 /// # Errors
 /// When the database fails or a record is none of this version.
 pub async fn latest_of(
     connection: &mut PgConnection,
     scope: &str,
-    subject: VolumeSubject,
+    subject: SessionSubject,
     hash: u64,
+    until: OffsetDateTime,
     records_max: u32,
 ) -> anyhow::Result<Vec<ExchangeRecord>> {
     let statement = match subject {
-        VolumeSubject::Endpoint => return Ok(Vec::new()),
-        VolumeSubject::Caller => {
-            "select record from exchange_records where scope = $1 and caller = $2 order by at desc limit $3"
+        SessionSubject::Endpoint => return Ok(Vec::new()),
+        SessionSubject::Caller => {
+            "select record from exchange_records where scope = $1 and caller = $2 and at <= $3 order by at desc limit $4"
         }
-        VolumeSubject::Address => {
-            "select record from exchange_records where scope = $1 and address = $2 order by at desc limit $3"
+        SessionSubject::Address => {
+            "select record from exchange_records where scope = $1 and address = $2 and at <= $3 order by at desc limit $4"
         }
     };
     let rows: Vec<Vec<u8>> = sqlx::query_scalar(statement)
         .bind(scope)
         .bind(hash.cast_signed())
+        .bind(until)
         .bind(i64::from(records_max))
         .fetch_all(connection)
         .await?;
@@ -148,7 +169,7 @@ pub async fn latest_of(
     Ok(records)
 }
 
-/// The newest `records_max` records of a scope in the order of time.
+/// The newest `records_max` records of a scope in the order of time, no sender's beyond its share.
 ///
 /// # Errors
 /// When the database fails or a record is none of this version.
@@ -161,19 +182,53 @@ pub async fn latest(pool: &PgPool, scope: &str, records_max: u32) -> anyhow::Res
     let Some(hash_key_id) = newest else {
         return Ok(LatestRecords::default());
     };
-    let mut rows = sqlx::query(
-        "select record from exchange_records where scope = $1 and hash_key_id = $2 order by at desc limit $3",
+    let looked_at = i64::from(records_max) * LOOKED_AT;
+    let of_senders: Vec<(Option<i64>, i64)> = sqlx::query_as(
+        "select sender, count(*) from (
+             select sender from exchange_records where scope = $1 and hash_key_id = $2 order by at desc limit $3) as newest
+         group by sender",
     )
     .bind(scope)
     .bind(&hash_key_id)
-    .bind(i64::from(records_max))
+    .bind(looked_at)
+    .fetch_all(pool)
+    .await?;
+    let sender_max = sender_records_max(&of_senders, records_max);
+    let mut rows = sqlx::query(
+        "select record, sender from exchange_records where scope = $1 and hash_key_id = $2 order by at desc limit $3",
+    )
+    .bind(scope)
+    .bind(&hash_key_id)
+    .bind(looked_at)
     .fetch(pool);
-    let mut records = Vec::new();
+    let mut latest = LatestRecords::default();
+    let mut taken: HashMap<i64, u64> = HashMap::new();
     while let Some(row) = rows.try_next().await? {
+        if latest.records.len() >= records_max as usize {
+            break;
+        }
+        if let Some(sender) = row.try_get::<Option<i64>, _>(1)? {
+            let taken = taken.entry(sender).or_default();
+            if *taken >= sender_max {
+                latest.over_sender_share += 1;
+                continue;
+            }
+            *taken += 1;
+        }
         let body: &[u8] = row.try_get(0)?;
-        records.push(rmp_serde::from_slice(body).context("a stored record cannot be read")?);
+        latest.records.push(rmp_serde::from_slice(body).context("a stored record cannot be read")?);
     }
     drop(rows);
-    records.reverse();
-    Ok(LatestRecords { hash_key_id, records })
+    latest.records.reverse();
+    Ok(LatestRecords { hash_key_id, ..latest })
+}
+
+/// How many records one sender may have, by how many each has; those without one are of imports.
+fn sender_records_max(of_senders: &[(Option<i64>, i64)], records_max: u32) -> u64 {
+    let senders = of_senders.iter().filter(|(sender, _)| sender.is_some()).count();
+    if senders < SENDERS_MIN {
+        return u64::MAX;
+    }
+    let all: i64 = of_senders.iter().map(|(_, records)| records).sum();
+    (all.min(i64::from(records_max)) as f64 * SENDER_SHARE_MAX).ceil() as u64
 }

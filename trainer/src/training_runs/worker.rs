@@ -76,6 +76,14 @@ async fn work(service: &Service, claim: &Claim) -> anyhow::Result<Option<&'stati
     let latest = records::latest(&service.pool, &claim.scope, service.settings.train_records_max)
         .await
         .context("load the records")?;
+    if latest.over_sender_share > 0 {
+        let records = latest.over_sender_share;
+        tracing::warn!(
+            scope = claim.scope,
+            records,
+            "a sender has more than its share, what is beyond is not learned from"
+        );
+    }
     anyhow::ensure!(!latest.records.is_empty(), "scope {:?} has no records to learn from", claim.scope);
     let parent = registry::active(&mut *service.pool.acquire().await?, &claim.scope).await?;
     let Some(learned) = learn(service, claim, &alive, latest, parent).await? else {

@@ -39,6 +39,7 @@ async fn copy(connection: &mut PgConnection, records: &[ExchangeRecord]) {
         hash_key_id: key.key_id(),
         at: records::time_of(record).unwrap(),
         record,
+        sender: None,
     });
     copy_records(connection, stored).await.unwrap();
 }

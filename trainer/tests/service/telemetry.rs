@@ -189,6 +189,13 @@ async fn detections_are_grouped_by_caller_endpoint_and_reason() {
     let mine = trainer.get(OPERATOR, &format!("/v1/detections?subject={subject}&kind=caller")).await.expect(200).json();
     assert!(mine["detections"].as_array().unwrap().iter().all(|group| group["subject"] == json!(subject)));
     assert_eq!(trainer.get(OPERATOR, "/v1/detections?kind=incident").await.json()["detections"], json!([]));
+
+    let thrice = listed["detections"].as_array().unwrap().iter().find(|group| group["exchanges"] == json!(3)).unwrap();
+    assert_eq!(thrice.get("sequence"), None, "lists are short");
+    let shown = trainer.get(OPERATOR, &format!("/v1/detections/{}", thrice["id"])).await.expect(200).json();
+    let sequence = shown["sequence"].as_array().unwrap();
+    assert_eq!(sequence.len(), 4, "all calls of the first caller: {sequence:?}");
+    assert!(sequence.iter().all(|call| call["verdict"] == json!("anomalous") && call["status"] == json!(200)));
     trainer.stop().await.unwrap();
 }
 

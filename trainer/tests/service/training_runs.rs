@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use sqlx::PgPool;
 
 use crate::harness::{OPERATOR, TestDatabase, Trainer, VIEWER};
-use crate::records::{batch, normal_traffic};
+use crate::records::{batch, exchange, normal_traffic, now_ms, record};
 use crate::telemetry::send;
 
 /// Trains and gives the finished run.
@@ -31,6 +31,20 @@ async fn a_run_without_records_fails_and_says_why() {
     let run = train(&trainer).await;
     assert_eq!(run["state"], json!("failed"));
     assert!(run["error"].as_str().unwrap().contains("no records"), "{run}");
+    trainer.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_proxy_that_invents_callers_has_at_most_half_a_say() {
+    let trainer = Trainer::start().await;
+    for _ in 0..2 {
+        send(&trainer, &batch(normal_traffic(300))).await.expect(200);
+    }
+    let invented = (1_000..3_000).map(|caller| record(&exchange(caller, now_ms(), "/api/invented", 200)));
+    send(&trainer, &batch(invented.collect())).await.expect(200);
+    let run = train(&trainer).await;
+    assert_eq!(run["state"], json!("succeeded"), "{run}");
+    assert_eq!(run["report"]["records"], json!(300 + 300 + 1_300), "half of 2,600: {run}");
     trainer.stop().await.unwrap();
 }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use apiward_detector::bundle::PublicKey;
 use apiward_detector::telemetry::ExchangeRecord;
-use apiward_detector::volume::VolumeSubject;
+use apiward_detector::volume::SessionSubject;
 use apiward_detector::watchlist::Watchlist;
 use serde_json::{Value, json};
 
@@ -81,7 +81,7 @@ async fn a_walk_over_two_proxies_is_on_the_watchlist_soon_and_a_person_clears_it
     let watchlist = opened(&trainer, &answer).await;
     let walker = walk(0..1)[0].caller;
     let entry = watchlist.find(&walker, now_ms()).expect("the walker is on it");
-    assert_eq!((entry.subject, entry.hash), (VolumeSubject::Caller, walker.identity.unwrap()));
+    assert_eq!((entry.subject, entry.hash), (SessionSubject::Caller, walker.identity.unwrap()));
     assert!(entry.expires_ms > now_ms() + 10 * 60 * 1000 && entry.score > 0.99, "{entry:?}");
     assert!(watchlist.entries.iter().all(|entry| [walker.identity, walker.address].contains(&Some(entry.hash))));
     trainer.get_with(FILTER, SIGNED, &[("if-none-match", &etag)]).await.expect(304);
@@ -143,7 +143,7 @@ async fn people_put_callers_there_and_what_makes_no_sense_is_refused() {
     let made = trainer.post(OPERATOR, PATH, &entry).await.expect(201).json();
     assert_eq!((&made["source"], &made["subject"]), (&json!("operator:shop"), &json!("00000000000000ff")));
     let watchlist = opened(&trainer, &trainer.get(FILTER, SIGNED).await.expect(200)).await;
-    assert_eq!((watchlist.entries[0].subject, watchlist.entries[0].hash), (VolumeSubject::Address, 255));
+    assert_eq!((watchlist.entries[0].subject, watchlist.entries[0].hash), (SessionSubject::Address, 255));
     for (key, value, reason) in [
         ("subject_kind", json!("user"), "neither caller nor address"),
         ("subject", json!("ff"), "16 hexadecimal digits"),

@@ -67,27 +67,35 @@ async fn round(service: &Service, watch: &mut Option<Watch>) -> anyhow::Result<(
         if service.stopping.is_cancelled() {
             return Ok(());
         }
-        let followed = ScopeWatch::follow(service, &scope, watch.scopes.remove(&scope));
-        let Some((kept, followed)) =
-            followed.await.with_context(|| format!("follow the callers of scope {scope:?}"))?
-        else {
-            continue;
-        };
-        watch.scopes.insert(scope.clone(), kept);
-        put(service, &scope, &followed).await.with_context(|| format!("put callers of {scope:?} on the watchlist"))?;
+        // What is wrong with one scope, such as records that cannot be read, is no reason to lose the sessions of the others.
+        if let Err(error) = follow(service, watch, &scope).await {
+            tracing::warn!(scope, error = format!("{error:#}"), "callers could not be followed, it is tried again");
+        }
     }
     Ok(())
 }
 
-async fn put(service: &Service, scope: &str, followed: &Followed) -> anyhow::Result<()> {
-    if followed.alarms.is_empty() {
+/// Takes in the new records of one scope, and tells of who alarmed in them.
+async fn follow(service: &Service, watch: &mut Watch, scope: &str) -> anyhow::Result<()> {
+    let followed = ScopeWatch::follow(service, scope, watch.scopes.remove(scope)).await?;
+    let Some(Followed { watch: kept, alarms, unreadable, broken_off }) = followed else { return Ok(()) };
+    service.metrics.watched_records_unreadable.inc_by(unreadable);
+    if let Some(kept) = kept {
+        watch.scopes.insert(scope.to_owned(), kept);
+    }
+    put(service, scope, &alarms).await.context("put callers on the watchlist")?;
+    broken_off.map_or(Ok(()), |error| Err(error).context("read new records"))
+}
+
+async fn put(service: &Service, scope: &str, alarms: &[WatchedAlarm]) -> anyhow::Result<()> {
+    if alarms.is_empty() {
         return Ok(());
     }
     let mut transaction = service.pool.begin().await?;
     let listed_for = service.settings.watchlist_for;
-    let put = watchlist::put(&mut transaction, scope, &followed.alarms, listed_for, OffsetDateTime::now_utc()).await?;
+    let put = watchlist::put(&mut transaction, scope, alarms, listed_for, OffsetDateTime::now_utc()).await?;
     transaction.commit().await?;
-    service.metrics.watchlist_alarms.inc_by(followed.alarms.len() as u64);
+    service.metrics.watchlist_alarms.inc_by(alarms.len() as u64);
     if put.new > 0 {
         tracing::info!(scope, entries = put.new, "put callers or addresses on the watchlist");
     }

@@ -8,7 +8,7 @@ use apiward_detector::calls::{AlarmedSubject, CallContext};
 use apiward_detector::detector::Detector;
 use apiward_detector::session::MemorySessions;
 use apiward_detector::telemetry::ExchangeRecord;
-use apiward_detector::volume::VolumeSubject;
+use apiward_detector::volume::SessionSubject;
 use time::OffsetDateTime;
 use tokio::sync::mpsc;
 
@@ -37,10 +37,15 @@ pub struct ScopeWatch {
 }
 
 /// What new records showed.
-#[derive(Debug, Default)]
 pub struct Followed {
+    /// `None` where reading broke off: sessions that took in some of what is new begin again with the recent records.
+    pub watch: Option<ScopeWatch>,
     /// The strongest alarm of each caller and address, with its last time.
     pub alarms: Vec<WatchedAlarm>,
+    /// Records that were passed over.
+    pub unreadable: u64,
+    /// Why not all that is new was read.
+    pub broken_off: Option<sqlx::Error>,
 }
 
 /// A caller or address that alarmed.
@@ -54,11 +59,7 @@ pub struct WatchedAlarm {
 
 impl ScopeWatch {
     /// Takes in what is new, with the model that is active now. `None` while there is no model to judge by.
-    pub async fn follow(
-        service: &Service,
-        scope: &str,
-        known: Option<Self>,
-    ) -> anyhow::Result<Option<(Self, Followed)>> {
+    pub async fn follow(service: &Service, scope: &str, known: Option<Self>) -> anyhow::Result<Option<Followed>> {
         let serial: Option<i64> = sqlx::query_scalar("select max(serial) from publications where scope = $1")
             .bind(scope)
             .fetch_one(&service.pool)
@@ -71,33 +72,33 @@ impl ScopeWatch {
                 match known {
                     // Sessions do not depend on the model.
                     Some(watch) => Self { serial, detector, ..watch },
-                    None => {
-                        return begin(service, scope, serial, detector)
-                            .await
-                            .map(|watch| Some((watch, Followed::default())));
-                    }
+                    None => return begin(service, scope, serial, detector).await.map(Some),
                 }
             }
         };
         if !new_records::exist(&service.pool, scope, &watch.seen).await? {
-            return Ok(Some((watch, Followed::default())));
+            return Ok(Some(Followed { watch: Some(watch), alarms: Vec::new(), unreadable: 0, broken_off: None }));
         }
         let reading = Reading::begin(&service.pool).await?;
         let (sender, receiver) = mpsc::channel(CHUNKS_WAITING);
         let seen = watch.seen.clone();
         let judging = tokio::task::spawn_blocking(move || watch.judge_chunks(receiver));
         let read = reading.read(scope, &seen, &service.stopping, sender).await;
-        let (mut watch, followed) = judging.await.context("judge records")?;
-        watch.seen = read?;
-        Ok(Some((watch, followed)))
+        let (watch, alarms, unreadable) = judging.await.context("judge records")?;
+        Ok(Some(match read {
+            Ok(seen) => Followed { watch: Some(Self { seen, ..watch }), alarms, unreadable, broken_off: None },
+            Err(error) => Followed { watch: None, alarms, unreadable, broken_off: Some(error) },
+        }))
     }
 
-    fn judge_chunks(mut self, mut chunks: mpsc::Receiver<EncodedRecords>) -> (Self, Followed) {
-        let mut alarms: HashMap<(VolumeSubject, u64), WatchedAlarm> = HashMap::new();
+    /// Whose calls alarm, and how many records are unreadable.
+    fn judge_chunks(mut self, mut chunks: mpsc::Receiver<EncodedRecords>) -> (Self, Vec<WatchedAlarm>, u64) {
+        let mut alarms: HashMap<(SessionSubject, u64), WatchedAlarm> = HashMap::new();
+        let mut unreadable = 0;
         while let Some(chunk) = chunks.blocking_recv() {
+            let (mut records, passed_over) = decode(&chunk);
+            unreadable += passed_over;
             // Batches of several proxies come one after the other, whatever their times.
-            let mut records: Vec<ExchangeRecord> =
-                chunk.iter().filter_map(|record| rmp_serde::from_slice(record).ok()).collect();
             records.sort_by_key(|record| record.at_ms);
             for record in &records {
                 for subject in judge(&self.detector, record, &mut self.sessions) {
@@ -114,8 +115,20 @@ impl ScopeWatch {
         let mut alarms: Vec<WatchedAlarm> = alarms.into_values().collect();
         // One order of writing for all, so that two transactions never wait for each other.
         alarms.sort_by_key(|alarm| (alarm.subject.subject, alarm.subject.hash));
-        (self, Followed { alarms })
+        (self, alarms, unreadable)
     }
+}
+
+/// The records that can be read, and how many cannot.
+fn decode(encoded: &EncodedRecords) -> (Vec<ExchangeRecord>, u64) {
+    let (mut records, mut unreadable) = (Vec::new(), 0);
+    for record in encoded.iter() {
+        match rmp_serde::from_slice(record) {
+            Ok(record) => records.push(record),
+            Err(_) => unreadable += 1,
+        }
+    }
+    (records, unreadable)
 }
 
 impl WatchedAlarm {
@@ -149,15 +162,17 @@ pub async fn active_detector(service: &Service, scope: &str) -> anyhow::Result<O
 }
 
 /// Sessions as the records of the last hours leave them. What alarmed in them was found when they came.
-async fn begin(service: &Service, scope: &str, serial: i64, detector: Detector) -> anyhow::Result<ScopeWatch> {
+async fn begin(service: &Service, scope: &str, serial: i64, detector: Detector) -> anyhow::Result<Followed> {
     let since = OffsetDateTime::now_utc() - RECENT;
     let (recent, seen) = new_records::recent(&service.pool, scope, since, RECENT_RECORDS_MAX).await?;
     let replayed = tokio::task::spawn_blocking(move || {
         let mut sessions = MemorySessions::new(SESSIONS_MAX);
-        for record in recent.iter().filter_map(|record| rmp_serde::from_slice::<ExchangeRecord>(record).ok()) {
-            judge(&detector, &record, &mut sessions);
+        let (records, unreadable) = decode(&recent);
+        for record in &records {
+            judge(&detector, record, &mut sessions);
         }
-        ScopeWatch { serial, detector, sessions, seen }
+        let watch = ScopeWatch { serial, detector, sessions, seen };
+        Followed { watch: Some(watch), alarms: Vec::new(), unreadable, broken_off: None }
     });
     replayed.await.context("replay the records of the last hours")
 }

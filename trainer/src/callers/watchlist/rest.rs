@@ -1,6 +1,6 @@
 //! `/v1/watchlist`: shown, added to and cleared by people; signed for filters.
 
-use apiward_detector::volume::VolumeSubject;
+use apiward_detector::volume::SessionSubject;
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -129,7 +129,7 @@ async fn clear(
     service: &Service,
     token: &ScopeGrant,
     scope: &str,
-    only: Option<(VolumeSubject, u64)>,
+    only: Option<(SessionSubject, u64)>,
 ) -> Result<u64, Problem> {
     let mut transaction = service.pool.begin().await?;
     let cleared = store::clear(&mut transaction, scope, only).await?;
@@ -170,7 +170,7 @@ fn etag(revision: u64) -> Result<HeaderMap, Problem> {
     Ok(HeaderMap::from_iter([(header::ETAG, value)]))
 }
 
-fn subject(kind: &str, hash: &str) -> Result<(VolumeSubject, u64), Problem> {
+fn subject(kind: &str, hash: &str) -> Result<(SessionSubject, u64), Problem> {
     let subject = store::subject_of(kind)
         .ok_or_else(|| Problem::Malformed(format!("subject_kind {kind:?} is neither caller nor address")))?;
     Ok((subject, crate::callers::read_hash(hash)?))

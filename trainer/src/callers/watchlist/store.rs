@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use apiward_detector::limits::{WATCH_ENTRIES_MAX, WATCH_REASON_BYTES_MAX};
-use apiward_detector::volume::VolumeSubject;
+use apiward_detector::volume::SessionSubject;
 use apiward_detector::watchlist::{WatchEntry, Watchlist};
 use serde::Serialize;
 use sqlx::{FromRow, PgConnection};
@@ -138,7 +138,7 @@ pub async fn put(
 #[derive(Debug)]
 pub struct NewEntry<'e> {
     pub scope: &'e str,
-    pub subject: VolumeSubject,
+    pub subject: SessionSubject,
     pub hash: u64,
     pub reason: &'e str,
     pub source: &'e str,
@@ -175,7 +175,7 @@ pub async fn add(transaction: &mut PgConnection, entry: &NewEntry<'_>) -> sqlx::
 pub async fn clear(
     transaction: &mut PgConnection,
     scope: &str,
-    only: Option<(VolumeSubject, u64)>,
+    only: Option<(SessionSubject, u64)>,
 ) -> sqlx::Result<u64> {
     let cleared = sqlx::query(
         "update watchlist set expires_at = now(), cleared_until = now() + make_interval(secs => $4)
@@ -269,8 +269,8 @@ pub async fn drop_expired(connection: &mut PgConnection) -> sqlx::Result<()> {
 }
 
 /// Whom `caller` or `address` names.
-pub fn subject_of(noun: &str) -> Option<VolumeSubject> {
-    [VolumeSubject::Caller, VolumeSubject::Address].into_iter().find(|subject| subject.noun() == noun)
+pub fn subject_of(noun: &str) -> Option<SessionSubject> {
+    [SessionSubject::Caller, SessionSubject::Address].into_iter().find(|subject| subject.noun() == noun)
 }
 
 async fn count_up(connection: &mut PgConnection, scope: &str) -> sqlx::Result<()> {

@@ -83,6 +83,17 @@ struct Detection {
     last_seen: String,
     ongoing: Option<bool>,
     request_id: Option<String>,
+    /// Where one detection is asked for.
+    #[serde(default)]
+    sequence: Vec<Call>,
+}
+
+#[derive(Deserialize)]
+struct Call {
+    at: Option<String>,
+    endpoint: String,
+    status: Option<u16>,
+    verdict: String,
 }
 
 pub fn run(args: &DetectionsArgs) -> anyhow::Result<()> {
@@ -147,7 +158,19 @@ fn details(detection: Detection) -> String {
     if let Some(request_id) = &detection.request_id {
         table.add_row(["example", request_id]);
     }
-    table.to_string()
+    if detection.sequence.is_empty() {
+        return table.to_string();
+    }
+    let mut calls = super::table(&["its calls until then", "endpoint", "status", "verdict"]);
+    for call in &detection.sequence {
+        calls.add_row([
+            &call.at.as_deref().map(short_time).unwrap_or_default(),
+            &call.endpoint,
+            &call.status.map(|status| status.to_string()).unwrap_or_default(),
+            &call.verdict,
+        ]);
+    }
+    format!("{table}\n\n{calls}")
 }
 
 fn who(detection: &Detection) -> &str {

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use apiward_detector::limits::BUSY_SUBJECTS_MAX;
 use apiward_detector::route::RouteTable;
 use apiward_detector::telemetry::ExchangeRecord;
-use apiward_detector::volume::{BusySubject, VolumeCalibration, VolumeSubject};
+use apiward_detector::volume::{BusySubject, SessionSubject, VolumeCalibration};
 
 use super::LearningSettings;
 use super::peaks::{Count, Peaks, each_count, replay};
@@ -54,7 +54,7 @@ fn habits(
     if beyond.is_empty() {
         return Vec::new();
     }
-    let suspects: HashSet<(VolumeSubject, u64)> = beyond.keys().map(|(count, hash)| (count.subject, *hash)).collect();
+    let suspects: HashSet<(SessionSubject, u64)> = beyond.keys().map(|(count, hash)| (count.subject, *hash)).collect();
     let mut windows: HashMap<(Count, u64), HashSet<i64>> = HashMap::new();
     replay(routes, calibration, history, &mut |record, subject, hash, activity, endpoint| {
         let Some(at_ms) = record.at_ms.filter(|_| suspects.contains(&(subject, hash))) else { return };

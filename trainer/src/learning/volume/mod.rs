@@ -15,7 +15,7 @@ use apiward_detector::limits::VOLUME_THRESHOLDS_MAX;
 use apiward_detector::route::RouteTable;
 use apiward_detector::session::{Horizon, Measure};
 use apiward_detector::telemetry::ExchangeRecord;
-use apiward_detector::volume::{VolumeCalibration, VolumeSubject, VolumeThreshold};
+use apiward_detector::volume::{SessionSubject, VolumeCalibration, VolumeThreshold};
 use serde::Serialize;
 
 use super::LearningSettings;
@@ -198,7 +198,7 @@ fn scales(peaks: &Peaks) -> HashMap<Measure, f32> {
 /// An alarm that stays near the parent's: it rises only when many do more, and falls slowly.
 fn near(count: &Count, own: f32, before: f32, highest: &[f32]) -> f32 {
     // Each endpoint that takes logins is one of few, and what alarmed there was not learned from.
-    if count.subject == VolumeSubject::Endpoint {
+    if count.subject == SessionSubject::Endpoint {
         return own.clamp(before - FALL_MAX, before + FALL_MAX);
     }
     let near_alarm = highest.iter().filter(|high| **high > before - *MARGINS.start()).count();

@@ -8,7 +8,7 @@ use apiward_detector::session::{
     Activity, CallAnswered, CallMade, CallOutcome, CallStep, CallSymbol, Horizon, Measure, MemorySessions, SessionStore,
 };
 use apiward_detector::telemetry::ExchangeRecord;
-use apiward_detector::volume::{VolumeCalibration, VolumeSubject, VolumeThreshold};
+use apiward_detector::volume::{SessionSubject, VolumeCalibration, VolumeThreshold};
 
 /// Sessions held while replaying.
 const SESSIONS_MAX: usize = 1_000_000;
@@ -16,7 +16,7 @@ const SESSIONS_MAX: usize = 1_000_000;
 /// One thing that is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Count {
-    pub subject: VolumeSubject,
+    pub subject: SessionSubject,
     pub measure: Measure,
     pub horizon: Horizon,
     pub endpoint: CallSymbol,
@@ -45,12 +45,12 @@ impl Peaks {
     pub fn of(routes: &RouteTable, calibration: &VolumeCalibration, history: &[&ExchangeRecord]) -> Self {
         let mut peaks = Self::default();
         // Cookies are free: whoever has many of them is one of those whose normal behaviour is asked for.
-        let mut one_as: HashMap<(VolumeSubject, u64), u64> = HashMap::new();
+        let mut one_as: HashMap<(SessionSubject, u64), u64> = HashMap::new();
         replay(routes, calibration, history, &mut |record, subject, hash, activity, endpoint| {
             let distinct = match subject {
-                VolumeSubject::Caller => record.caller.distinct_by(),
-                VolumeSubject::Address => record.caller.network,
-                VolumeSubject::Endpoint => None,
+                SessionSubject::Caller => record.caller.distinct_by(),
+                SessionSubject::Address => record.caller.network,
+                SessionSubject::Endpoint => None,
             };
             one_as.insert((subject, hash), distinct.unwrap_or(hash));
             each_count(subject, activity, endpoint, &mut |count, value| {
@@ -69,8 +69,8 @@ impl Peaks {
             sorted.sort_by(f32::total_cmp);
             peaks.distinct.insert(*count, sorted);
         }
-        peaks.callers = one_as.keys().filter(|(subject, _)| *subject == VolumeSubject::Caller).count();
-        peaks.addresses = one_as.keys().filter(|(subject, _)| *subject == VolumeSubject::Address).count();
+        peaks.callers = one_as.keys().filter(|(subject, _)| *subject == SessionSubject::Caller).count();
+        peaks.addresses = one_as.keys().filter(|(subject, _)| *subject == SessionSubject::Address).count();
         peaks
     }
 
@@ -90,7 +90,7 @@ impl Peaks {
     }
 
     pub fn over_alarm(&self, calibration: &VolumeCalibration) -> usize {
-        let mut over: Vec<(VolumeSubject, u64)> =
+        let mut over: Vec<(SessionSubject, u64)> =
             self.beyond(calibration).map(|(count, hash, _)| (count.subject, hash)).collect();
         over.sort_unstable();
         over.dedup();
@@ -107,7 +107,12 @@ impl Peaks {
 }
 
 /// Every count of a subject after a call of the endpoint, as ln(1 + count).
-pub fn each_count(subject: VolumeSubject, activity: &Activity, endpoint: CallSymbol, with: &mut dyn FnMut(Count, f32)) {
+pub fn each_count(
+    subject: SessionSubject,
+    activity: &Activity,
+    endpoint: CallSymbol,
+    with: &mut dyn FnMut(Count, f32),
+) {
     for measure in Measure::ALL {
         let of = if measure.is_by_endpoint() { endpoint } else { CallSymbol::UNKNOWN };
         for horizon in Horizon::ALL {
@@ -122,7 +127,7 @@ pub fn replay(
     routes: &RouteTable,
     calibration: &VolumeCalibration,
     history: &[&ExchangeRecord],
-    after: &mut dyn FnMut(&ExchangeRecord, VolumeSubject, u64, &Activity, CallSymbol),
+    after: &mut dyn FnMut(&ExchangeRecord, SessionSubject, u64, &Activity, CallSymbol),
 ) {
     let mut sessions = MemorySessions::new(SESSIONS_MAX);
     for record in history {
@@ -143,7 +148,7 @@ pub fn replay(
             if let Some(answer) = &answer {
                 session.activity.answer(answer);
             }
-            after(record, VolumeSubject::Caller, named, &session.activity, site.endpoint);
+            after(record, SessionSubject::Caller, named, &session.activity, site.endpoint);
         });
         if let Some(address) = record.caller.address {
             sessions.change_address(address, CallStep::Begin, &mut |session| {
@@ -151,7 +156,7 @@ pub fn replay(
                 if let Some(answer) = &answer {
                     session.answer(answer);
                 }
-                after(record, VolumeSubject::Address, address, &session.activity, site.endpoint);
+                after(record, SessionSubject::Address, address, &session.activity, site.endpoint);
             });
         }
         if login.is_some() {
@@ -161,7 +166,7 @@ pub fn replay(
                 if let Some(answer) = &answer {
                     session.answer(answer);
                 }
-                after(record, VolumeSubject::Endpoint, endpoint, &session.activity, site.endpoint);
+                after(record, SessionSubject::Endpoint, endpoint, &session.activity, site.endpoint);
             });
         }
     }

@@ -4,7 +4,7 @@ use apiward_detector::observation::Observer;
 use apiward_detector::route::{Endpoint, HostRoutes, MethodRoute, RouteNode, endpoint_id};
 use apiward_detector::session::CallSymbol;
 use apiward_detector::telemetry::CallerRecord;
-use apiward_detector::volume::VolumeSubject;
+use apiward_detector::volume::SessionSubject;
 
 use super::*;
 
@@ -61,7 +61,7 @@ fn learn(records: Vec<ExchangeRecord>, parent: Option<&VolumeCalibration>) -> (V
 fn calls_allowed(calibration: &VolumeCalibration, network: u32) -> f32 {
     let hash = call(0, network).caller.identity.unwrap();
     let endpoint = CallSymbol::of(routes().endpoints[0].id);
-    let subject = VolumeSubject::Caller;
+    let subject = SessionSubject::Caller;
     calibration.bounds(subject, hash, Measure::EndpointCalls, Horizon::Hour, endpoint).1.exp_m1()
 }
 
