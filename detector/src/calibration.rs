@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::exchange::Phase;
 use crate::payload::PayloadCalibration;
-use crate::profile::{FEATURES, FeatureScale, Novelty};
+use crate::profile::{ErrorScale, FEATURES, FeatureScale, Novelty};
 use crate::verdict::FindingKind;
 
 /// Classes of extent of an oddity: just outside, clearly, far.
@@ -194,23 +194,28 @@ pub struct Surprise {
 }
 
 impl WholeTails {
-    /// `residual` is that of the reconstruction error, where the endpoint's usual one is known; `standardised` and `visible` are
-    /// the network's inputs, `scales` those of the endpoint's features.
+    /// `residual` is that of the reconstruction error by the endpoint's `errors`, where its usual one is known; `standardised` and
+    /// `visible` are the network's inputs, `scales` those of the endpoint's features.
     pub fn surprise_of(
         &self,
         residual: Option<f32>,
+        errors: &ErrorScale,
         scales: &[FeatureScale],
         standardised: &[f32],
         visible: &[f32],
     ) -> Surprise {
-        let nats = residual.map_or(0.0, |residual| -self.reconstruction.p_value(residual).ln());
+        // What an endpoint shows often is no more surprising than it is seldom there.
+        let bounded = |pooled: f32, own: Option<f32>| own.map_or(pooled, |own| pooled.min(own));
+        let nats = residual.map_or(0.0, |residual| {
+            bounded(-self.reconstruction.p_value(residual).ln(), errors.quantiles.own_surprise(residual))
+        });
         let mut surprise = Surprise { nats, feature: None };
         let features = FEATURES.iter().zip(&self.features).zip(scales).zip(standardised).zip(visible).enumerate();
         for (number, ((((feature, tails), scale), standardised), visible)) in features {
             // What is not the caller's doing is odd only together with something else.
             if *visible > 0.0 && feature.unit.stands_alone() {
                 let pooled = tails.surprise(*standardised);
-                let nats = scale.own_surprise(*standardised).map_or(pooled, |own| pooled.min(own));
+                let nats = bounded(pooled, scale.quantiles.own_surprise(*standardised));
                 if nats > surprise.nats {
                     surprise = Surprise { nats, feature: Some(number) };
                 }
@@ -233,6 +238,7 @@ pub fn of_phase<T>(table: &[T; 3], phase: Phase) -> &T {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::profile::Quantiles;
 
     #[test]
     fn the_pareto_tail_falls_and_inverts() {
@@ -263,7 +269,7 @@ mod tests {
             let (mut features, mut known) = (vec![0.1; count], vec![1.0; count]);
             features[place(name)] = standardised;
             known[place(name)] = visible;
-            tails.surprise_of(None, &scales, &features, &known)
+            tails.surprise_of(None, &ErrorScale::default(), &scales, &features, &known)
         };
         let response = surprise("response", 7.0, 1.0);
         assert!(response.nats > 12.0 && response.feature == Some(place("response")), "{response:?}");
@@ -271,7 +277,13 @@ mod tests {
         assert!(surprise("response", 7.0, 0.0).nats == 0.0, "what is not visible says nothing");
         assert!(surprise("duration", 7.0, 1.0).nats == 0.0, "load alone must not alarm");
         assert_eq!(surprise("response", 1.4, 1.0).nats, 0.0, "what many show is none");
-        let unknown = WholeTails::default().surprise_of(None, &scales, &vec![9.0; count], &vec![1.0; count]);
+        let unknown = WholeTails::default().surprise_of(
+            None,
+            &ErrorScale::default(),
+            &scales,
+            &vec![9.0; count],
+            &vec![1.0; count],
+        );
         assert_eq!(unknown, Surprise::default());
     }
 
@@ -282,16 +294,25 @@ mod tests {
         let place = FEATURES.iter().position(|feature| feature.name == "response").unwrap();
         let tails =
             WholeTails { features: vec![FeatureTails { below: side, above: side }; count], ..WholeTails::default() };
-        let mut two_kinds = FeatureScale { scale: 1.0, ..FeatureScale::default() };
-        two_kinds.set_quantiles([0.0, 0.0, 0.0, 0.0, 0.0, 1.4, 1.4, 1.4, 1.4]);
+        let seen = Quantiles::of([0.0, 0.0, 0.0, 0.0, 0.0, 1.4, 1.4, 1.4, 1.4]);
+        let two_kinds = FeatureScale { scale: 1.0, quantiles: seen, ..FeatureScale::default() };
         let nats = |scale: FeatureScale, standardised: f32| {
             let (mut features, known) = (vec![0.0; count], vec![1.0; count]);
             features[place] = standardised;
-            tails.surprise_of(None, &vec![scale; count], &features, &known).nats
+            tails.surprise_of(None, &ErrorScale::default(), &vec![scale; count], &features, &known).nats
         };
         assert!(nats(FeatureScale { scale: 1.0, ..FeatureScale::default() }, 1.4) > 9.0);
         assert!(nats(two_kinds, 1.4) < 1.0, "{}", nats(two_kinds, 1.4));
         assert!(nats(two_kinds, 2.5) > 9.0, "beyond all that was seen it counts in full");
+
+        let tail = ErrorTail { alarm: None, tail: side, survival: vec![(-1.0, 1.0), (0.5, 0.01)] };
+        let tails = WholeTails { reconstruction: tail, ..WholeTails::default() };
+        let nats = |quantiles: Quantiles, residual: f32| {
+            let errors = ErrorScale { scale: 1.0, quantiles, ..ErrorScale::default() };
+            tails.surprise_of(Some(residual), &errors, &[], &[], &[]).nats
+        };
+        assert!(nats(Quantiles::default(), 1.4) > 9.0);
+        assert!(nats(seen, 1.4) < 1.0 && nats(seen, 2.5) > 9.0, "{}", nats(seen, 1.4));
     }
 
     #[test]

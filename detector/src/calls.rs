@@ -228,7 +228,10 @@ impl Detector {
                 // What a release brings is unknown at first, and a matter of routes; it has no place in an order that was learned.
                 // Nor has a call without a time: its session would never end.
                 if endpoint != CallSymbol::UNKNOWN && at_ms.is_some() {
-                    in_order = self.order(session, endpoint, &call.label, at_ms, phase);
+                    // Jobs and crawlers go their own way, which says nothing of what people do.
+                    if !volume.is_busy(subject, named) {
+                        in_order = self.order(session, endpoint, &call.label, at_ms, phase);
+                    }
                     session.append(endpoint, at_ms);
                 }
                 let Some(at_ms) = at_ms else { return };

@@ -317,8 +317,9 @@ impl Detector {
             return WholeJudgement::default();
         };
         let tails = of_phase(&calibration.whole, phase);
-        let residual = of_phase(&profile.errors, phase).residual(reconstruction.error);
-        let surprise = tails.surprise_of(residual, &profile.features, &input.features, &input.visible);
+        let errors = of_phase(&profile.errors, phase);
+        let residual = errors.residual(reconstruction.error);
+        let surprise = tails.surprise_of(residual, errors, &profile.features, &input.features, &input.visible);
         let score = residual.map(|_| 1.0 - tails.surprise.p_value(surprise.nats));
         let reconstruction_score = residual.map(|residual| 1.0 - tails.reconstruction.p_value(residual));
         let statistic = baseline_statistic(&profile.features, &input.features, &input.visible);

@@ -141,14 +141,14 @@ async fn a_flood_of_invented_callers_costs_what_was_promised_and_hides_nobody() 
     let walker = Client::with_new_connections(envoy);
     // Everything that grows with traffic itself, such as buffers and connections, is there before it is measured.
     flood(envoy, 0..WARMING_CALLERS).await?;
-    let before = envoy.metric("server.memory_allocated").await?;
+    let before = envoy.memory_allocated().await?;
     let mut statuses = Vec::new();
     for part in 0..FLOOD_PARTS {
         let first = WARMING_CALLERS + part * FLOOD_CALLERS / FLOOD_PARTS;
         flood(envoy, first..first + FLOOD_CALLERS / FLOOD_PARTS).await?;
         statuses.push(walker.send(&by(note(1_000 + part as u32), CALLERS + 1)).await?.status);
     }
-    let after = envoy.metric("server.memory_allocated").await?;
+    let after = envoy.memory_allocated().await?;
     // docs/callers.md
     let promised = REMEMBERED * (378 + 16) + REMEMBERED * (177 + 16) + 2 * REMEMBERED / 8 * 35;
     let grown = after.saturating_sub(before);

@@ -14,7 +14,7 @@ use crate::volume::VolumeCalibration;
 use super::BundleError;
 
 /// Version of the payload, the observation's features included. A filter reads exactly this one.
-pub const BUNDLE_SCHEMA: u32 = 5;
+pub const BUNDLE_SCHEMA: u32 = 6;
 
 /// The payload.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -12,7 +12,7 @@ pub use field::{
     FIELD_KINDS, FieldProfile, Novelty, Oddity, OddityText, PATTERNS_MAX, VALUES_ENUMERATED_MAX, fold_pattern,
 };
 pub use measures::{FEATURES, Feature, FeatureUnit, feature_count, features_of, visible_in};
-pub use standardise::{ErrorScale, FeatureScale, QUANTILE_LEVELS, STANDARDISED_MAX, baseline_statistic};
+pub use standardise::{ErrorScale, FeatureScale, QUANTILE_LEVELS, Quantiles, STANDARDISED_MAX, baseline_statistic};
 pub use vocabulary::{Vocabulary, own_name};
 
 use crate::observation::{Location, ObservedField};

@@ -18,9 +18,12 @@ pub struct FeatureScale {
     pub center: f32,
     /// Robust standard deviation, in the feature's unit; 0 where the feature was never known here.
     pub scale: f32,
-    /// Standardised quantiles at [`QUANTILE_LEVELS`], in eighths of a standard deviation.
-    pub quantiles: [i8; QUANTILE_LEVELS.len()],
+    pub quantiles: Quantiles,
 }
+
+/// Standardised quantiles at [`QUANTILE_LEVELS`], in eighths of a standard deviation.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Quantiles([i8; QUANTILE_LEVELS.len()]);
 
 impl FeatureScale {
     /// (value − centre) / scale, cut at ±[`STANDARDISED_MAX`]; `None` where the feature was never known at this endpoint.
@@ -30,18 +33,18 @@ impl FeatureScale {
         }
         Some(((value - self.center) / self.scale).clamp(-STANDARDISED_MAX, STANDARDISED_MAX))
     }
+}
 
-    /// Stores quantiles given in standard deviations.
-    pub fn set_quantiles(&mut self, standardised: [f32; QUANTILE_LEVELS.len()]) {
-        for (stored, value) in self.quantiles.iter_mut().zip(standardised) {
-            *stored = (value * QUANTILE_STEPS).round().clamp(-127.0, 127.0) as i8;
-        }
+impl Quantiles {
+    /// Of quantiles given in standard deviations.
+    pub fn of(standardised: [f32; QUANTILE_LEVELS.len()]) -> Self {
+        Self(standardised.map(|value| (value * QUANTILE_STEPS).round().clamp(-127.0, 127.0) as i8))
     }
 
     /// −ln of the share of the endpoint's own exchanges that are as far out, both sides together, 0 or more; `None` beyond
     /// all that was seen here.
     pub fn own_surprise(&self, standardised: f32) -> Option<f32> {
-        let [first, .., last] = self.quantiles.map(|stored| f32::from(stored) / QUANTILE_STEPS);
+        let [first, .., last] = self.0.map(|stored| f32::from(stored) / QUANTILE_STEPS);
         let rounding = 0.5 / QUANTILE_STEPS;
         let is_seen = standardised >= first - rounding && standardised <= last + rounding;
         is_seen.then(|| self.tail_surprise(standardised.clamp(first, last)))
@@ -51,7 +54,7 @@ impl FeatureScale {
     /// linear beyond the outermost (an exponential tail of one standard deviation).
     fn tail_surprise(&self, standardised: f32) -> f32 {
         let position = |stored: i8| f32::from(stored) / QUANTILE_STEPS;
-        let [first, .., last] = self.quantiles;
+        let [first, .., last] = self.0;
         let outermost = -(0.001_f32.ln());
         if standardised > position(last) {
             return outermost + (standardised - position(last));
@@ -62,7 +65,7 @@ impl FeatureScale {
         let mut below = 0.001_f32;
         let mut above = 0.001_f32;
         let mut upper_found = false;
-        for (level, stored) in QUANTILE_LEVELS.iter().zip(self.quantiles) {
+        for (level, stored) in QUANTILE_LEVELS.iter().zip(self.0) {
             if position(stored) <= standardised {
                 below = *level;
             }
@@ -82,7 +85,7 @@ pub fn baseline_statistic(scales: &[FeatureScale], standardised: &[f32], visible
     let mut count = 0.0_f32;
     for ((scale, value), known) in scales.iter().zip(standardised).zip(visible) {
         if *known > 0.0 {
-            sum += scale.tail_surprise(*value);
+            sum += scale.quantiles.tail_surprise(*value);
             count += 1.0;
         }
     }
@@ -95,6 +98,8 @@ pub struct ErrorScale {
     pub center: f32,
     /// 0 where nothing is known.
     pub scale: f32,
+    /// Of its residuals.
+    pub quantiles: Quantiles,
 }
 
 impl ErrorScale {

@@ -130,6 +130,11 @@ impl VolumeCalibration {
         (usual, allowed.fold(alarm, f32::max))
     }
 
+    /// Whether it has always been busier than the others: a job, a crawler.
+    pub fn is_busy(&self, subject: SessionSubject, hash: u64) -> bool {
+        self.busy.binary_search_by_key(&(subject, hash), |busy| (busy.subject, busy.hash)).is_ok()
+    }
+
     /// Estimated share of normal subjects that ever reach a count, 0..1: log-linear through the two points that are known.
     pub fn p_value(&self, count: f32, usual: f32, alarm: f32) -> f32 {
         if count <= usual || !self.is_armed() {

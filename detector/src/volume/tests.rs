@@ -60,6 +60,9 @@ fn who_was_always_busy_may_stay_so_but_no_busier() {
         |judgement: VolumeJudgement| judgement.findings.iter().any(|finding| finding.reason.contains("minute"));
     assert!(!of_rate(judge(42, 60)));
     assert!(of_rate(judge(42, 2_000)));
+    let is_busy = |subject, hash| calibration().is_busy(subject, hash);
+    assert!(is_busy(SessionSubject::Address, 42) && !is_busy(SessionSubject::Address, 41));
+    assert!(!is_busy(SessionSubject::Caller, 42), "a caller of the same number");
 }
 
 #[test]

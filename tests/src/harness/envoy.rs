@@ -210,6 +210,17 @@ impl Envoy {
         value.map_or(Ok(0), |(_, value)| value.parse().with_context(|| format!("read {name}")))
     }
 
+    /// Bytes that Envoy has allocated now; its metric of that name is up to five seconds old.
+    ///
+    /// # Errors
+    /// When Envoy does not answer.
+    pub async fn memory_allocated(&self) -> anyhow::Result<u64> {
+        let memory = self.admin.get("/memory").await?.successful()?.text();
+        let memory: Value = serde_json::from_str(&memory).context("read Envoy's memory")?;
+        let allocated = memory["allocated"].as_str().and_then(|bytes| bytes.parse().ok());
+        allocated.context("Envoy tells no allocated memory")
+    }
+
     /// Waits until a metric has at least this value.
     ///
     /// # Errors

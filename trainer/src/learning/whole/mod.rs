@@ -113,7 +113,7 @@ pub fn learn_whole(
         let mut tails = tails::comparable(inputs, &residuals);
         let surprise = |profile: &EndpointProfile, one: &Evaluated| {
             let (features, visible) = (&one.input.features, &one.input.visible);
-            tails.surprise_of(residual(profile, one), &profile.features, features, visible).nats
+            tails.surprise_of(residual(profile, one), &profile.errors[at], &profile.features, features, visible).nats
         };
         let surprises: Vec<f32> = held_out().map(|(profile, one)| surprise(profile, one)).collect();
         let mut armed = tails::armed(&surprises, tails::SURPRISE_SHAPES, budget / 3.0, budget);

@@ -2,7 +2,8 @@
 
 use apiward_detector::exchange::Phase;
 use apiward_detector::profile::{
-    EndpointProfile, ErrorScale, FEATURES, FeatureScale, FeatureUnit, QUANTILE_LEVELS, feature_count, features_of,
+    EndpointProfile, ErrorScale, FEATURES, FeatureScale, FeatureUnit, QUANTILE_LEVELS, Quantiles, feature_count,
+    features_of,
 };
 use apiward_detector::route::RouteTable;
 
@@ -61,9 +62,8 @@ fn feature_scale(sorted: &[f32], pooled: f32, floor: f32) -> FeatureScale {
     let count = sorted.len() as f32;
     let own = spread(sorted);
     let shrunk = ((count * own * own + POOL_WEIGHT * pooled * pooled) / (count + POOL_WEIGHT)).sqrt();
-    let mut scale = FeatureScale { center: quantile(sorted, 0.5), scale: shrunk.max(floor), ..FeatureScale::default() };
-    scale.set_quantiles(QUANTILE_LEVELS.map(|level| (quantile(sorted, level) - scale.center) / scale.scale));
-    scale
+    let (center, scale) = (quantile(sorted, 0.5), shrunk.max(floor));
+    FeatureScale { center, scale, quantiles: quantiles(sorted, center, scale) }
 }
 
 /// Typical spread of a feature within an endpoint: the median over endpoints.
@@ -76,6 +76,10 @@ fn spread(sorted: &[f32]) -> f32 {
     let quartiles = (quantile(sorted, 0.75) - quantile(sorted, 0.25)) / 1.349;
     let outer = (quantile(sorted, 0.95) - quantile(sorted, 0.05)) / 3.290;
     quartiles.max(outer)
+}
+
+fn quantiles(sorted: &[f32], center: f32, scale: f32) -> Quantiles {
+    Quantiles::of(QUANTILE_LEVELS.map(|level| (quantile(sorted, level) - center) / scale))
 }
 
 /// Linear between order statistics; 0 of nothing.
@@ -136,7 +140,8 @@ fn error_scale(sorted: &[f32], pooled: f32) -> ErrorScale {
     let count = sorted.len() as f32;
     let own = spread(sorted);
     let shrunk = ((count * own * own + POOL_WEIGHT * pooled * pooled) / (count + POOL_WEIGHT)).sqrt();
-    ErrorScale { center: quantile(sorted, 0.5), scale: shrunk.max(ERROR_SCALE_MIN) }
+    let (center, scale) = (quantile(sorted, 0.5), shrunk.max(ERROR_SCALE_MIN));
+    ErrorScale { center, scale, quantiles: quantiles(sorted, center, scale) }
 }
 
 #[cfg(test)]
