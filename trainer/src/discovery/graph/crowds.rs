@@ -16,7 +16,7 @@ pub const CROWDS: [usize; 3] = [128, 64, 32];
 pub fn fold_crowds(places: Vec<&mut Node>, conducts: &Conducts, crowd: usize, visits_min: u64) {
     let is_used = |node: &Node| {
         let callers = node.support.callers();
-        callers.is_empty() || callers.iter().any(|caller| conducts.is_established(*caller))
+        node.support.mostly_callerless().is_some() || callers.iter().any(|caller| conducts.is_established(*caller))
     };
     let used = places.iter().flat_map(|place| &place.words).filter(|(_, node)| is_used(node));
     let is_crowded = used.map(|(word, _)| word).collect::<HashSet<_>>().len() > crowd

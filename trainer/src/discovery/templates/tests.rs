@@ -26,10 +26,14 @@ impl Traffic {
 
     /// Caller number, method and target, and the status of the answer.
     fn answered(&mut self, caller: usize, method: &str, target: &str, status: u16) {
+        self.exchanged(Caller { identity: Some(format!("u-{caller}")), ..Caller::default() }, method, target, status);
+    }
+
+    fn exchanged(&mut self, caller: Caller, method: &str, target: &str, status: u16) {
         self.sent += 1;
         let exchange = Exchange {
             at_ms: Some(self.sent * 1_000),
-            caller: Caller { identity: Some(format!("u-{caller}")), ..Caller::default() },
+            caller,
             request: Request {
                 method: method.to_owned(),
                 host: "api.example".to_owned(),
@@ -229,4 +233,139 @@ fn values_with_literals_in_them_are_mixed() {
             "POST /jobs/{id}:cancel",
         ]
     );
+}
+
+#[test]
+fn a_file_name_with_one_extension_is_mixed() {
+    let mut traffic = Traffic::new();
+    for number in 0..120 {
+        traffic.answered(number % 29, "GET", &format!("/invoices/{}.pdf", 70_000 + number), 200);
+        traffic.answered(number % 29, "GET", &format!("/invoices/{}", 70_000 + number), 200);
+        traffic.answered(number % 23, "GET", &format!("/tiles/{}/{}.pbf", number % 15, number * 37 % 101), 200);
+    }
+    assert_eq!(traffic.discovered(), ["GET /invoices/{id}", "GET /invoices/{id}.pdf", "GET /tiles/{id}/{id2}.pbf"]);
+}
+
+#[test]
+fn ranges_have_a_value_on_both_sides() {
+    let mut traffic = Traffic::new();
+    for number in 0..120 {
+        traffic.answered(number % 29, "GET", &format!("/logs/{}..{}", 100 + number, 300 + number * 2), 200);
+        let (from, to) = (1 + number % 27, 1 + number * 5 % 27);
+        traffic.answered(number % 23, "GET", &format!("/rates/2026-01-{from:02}..2026-02-{to:02}"), 200);
+    }
+    assert_eq!(traffic.discovered(), ["GET /logs/{id}..{id2}", "GET /rates/{id}..{id2}"]);
+}
+
+#[test]
+fn custom_methods_of_collections_and_items_are_told_apart() {
+    let mut traffic = Traffic::new();
+    let mut expected = Vec::new();
+    for (place, verb) in ["commit", "batchGet", "runQuery", "listen"].iter().enumerate() {
+        for project in 0..40 {
+            for caller in 0..3 {
+                let target = format!("/v1/projects/{}/documents:{verb}", 88_000 + project);
+                traffic.answered((project + 7 * caller + place) % 31, "POST", &target, 200);
+            }
+        }
+        expected.push(format!("POST /v1/projects/{{id}}/documents:{verb}"));
+    }
+    for verb in ["cancel", "retry"] {
+        for number in 0..60 {
+            traffic.answered(number % 19, "POST", &format!("/v1/operations/{}:{verb}", 5_000 + number), 200);
+        }
+        expected.push(format!("POST /v1/operations/{{id}}:{verb}"));
+    }
+    expected.sort();
+    assert_eq!(traffic.discovered(), expected);
+}
+
+#[test]
+fn entity_sets_keep_their_names_before_keys_in_brackets() {
+    let mut traffic = Traffic::new();
+    let sets = [
+        "Products",
+        "Orders",
+        "Customers",
+        "Suppliers",
+        "Categories",
+        "Employees",
+        "Regions",
+        "Shippers",
+        "Territories",
+        "Invoices",
+        "Payments",
+        "Addresses",
+        "Warehouses",
+        "Contacts",
+        "Brands",
+        "Reviews",
+    ];
+    let mut expected = Vec::new();
+    for (place, set) in sets.iter().enumerate() {
+        traffic.by_many(30 + place, "GET", &format!("/odata/{set}"));
+        for number in 0..40 {
+            let key = if place % 4 == 3 { format!("'{}'", name(number)) } else { (1 + number).to_string() };
+            traffic.answered((number + place) % 29, "GET", &format!("/odata/{set}({key})"), 200);
+            traffic.answered((number + place) % 23, "GET", &format!("/odata/{set}({key})/Notes"), 200);
+        }
+        let key = if place % 4 == 3 { "('{id}')" } else { "({id})" };
+        expected.push(format!("GET /odata/{set}"));
+        expected.push(format!("GET /odata/{set}{key}"));
+        expected.push(format!("GET /odata/{set}{key}/Notes"));
+    }
+    expected.sort();
+    assert_eq!(traffic.discovered(), expected);
+}
+
+#[test]
+fn a_name_and_its_version_are_two_values() {
+    let mut traffic = Traffic::new();
+    for number in 0..160 {
+        let version = format!("{}.{}.{}", number % 5, number % 11, number % 7);
+        traffic.answered(number % 29, "GET", &format!("/npm/{}@{version}", name(number % 70)), 200);
+        traffic.answered(number % 29, "GET", &format!("/npm/{}@{version}/index.js", name(number % 70)), 200);
+    }
+    assert_eq!(traffic.discovered(), ["GET /npm/{id}@{id2}", "GET /npm/{id}@{id2}/index.js"]);
+}
+
+#[test]
+fn a_prefix_names_the_value_where_nothing_else_does() {
+    let mut traffic = Traffic::new();
+    let mut expected = Vec::new();
+    for (place, call) in ["sendMessage", "getUpdates", "getMe", "setWebhook", "answerCallbackQuery"].iter().enumerate()
+    {
+        for number in 0..40_u64 {
+            let token = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            let target = format!("/bot{}:AAF{token:016X}xQ_w{token:08x}/{call}", 110_201_543 + number * 7919);
+            traffic.answered((number as usize + place) % 31, "POST", &target, 200);
+        }
+        expected.push(format!("POST /bot{{id}}/{call}"));
+    }
+    for number in 0..60 {
+        traffic.answered(number % 31, "GET", &format!("/orders/ord{}", 1_000_000 + number * 37), 200);
+    }
+    expected.push("GET /orders/{id}".to_owned());
+    expected.sort();
+    assert_eq!(traffic.discovered(), expected);
+}
+
+#[test]
+fn one_caller_in_a_log_without_callers_does_not_make_the_rest_nobodys() {
+    let mut traffic = Traffic::new();
+    for number in 0..40 {
+        traffic.exchanged(Caller::default(), "GET", &format!("/users/{}", 1_000 + number), 200);
+    }
+    traffic.exchanged(Caller::default(), "GET", "/health", 200);
+    traffic.answered(1, "GET", "/users/17", 200);
+    assert_eq!(traffic.discovered(), ["GET /health", "GET /users/{id}"]);
+
+    // The other way about, a call without a caller is no endpoint's proof.
+    let mut traffic = Traffic::new();
+    traffic.by_many(40, "GET", "/users/me");
+    traffic.exchanged(Caller::default(), "GET", "/backup", 200);
+    assert_eq!(traffic.discovered(), ["GET /users/me"]);
+    // As many as callers are asked for are.
+    (0..2).for_each(|_| traffic.exchanged(Caller::default(), "GET", "/backup", 200));
+    assert_eq!(traffic.discovered(), ["GET /backup", "GET /users/me"]);
 }
