@@ -14,6 +14,9 @@ pub fn form_of(component: &PathComponent, is_named: bool) -> String {
     if is_joined(component) {
         return joined_form(component);
     }
+    if is_urn(component) {
+        return String::new();
+    }
     let parts = &component.parts;
     let mut form = String::new();
     let (mut has_literal, mut has_value) = (false, false);
@@ -45,6 +48,16 @@ pub fn form_of(component: &PathComponent, is_named: bool) -> String {
 /// Whether a component is two values with a sign between them.
 pub fn is_joined(component: &PathComponent) -> bool {
     component.parts.iter().skip(1).any(|part| JOINING_SIGNS.contains(&part.separator.as_str()))
+}
+
+/// Whether a component is a uniform resource name (RFC 8141), which is one identifier: `urn:isbn:0451450523`.
+pub fn is_urn(component: &PathComponent) -> bool {
+    let is_scheme = |part: &ComponentPart| {
+        part.separator.is_empty() && part.word.as_deref().is_some_and(|word| word.eq_ignore_ascii_case("urn"))
+    };
+    component.parts.len() > 2
+        && component.parts.first().is_some_and(is_scheme)
+        && component.parts.get(1).is_some_and(|part| part.separator == ":")
 }
 
 /// `·@·`: other punctuation belongs to the values.
@@ -104,6 +117,7 @@ mod tests {
         check("@48.8,2.35", true, "@·,·");
         check("bot110201543:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw", false, "bot·");
         check("bot110201543:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw", true, "·:·");
+        check("urn:isbn:0451450523", true, "");
         check("ord1000037", true, "");
         check("ord1000037.json", true, "·.json");
     }

@@ -7,6 +7,7 @@ use crate::discovery::graph::Node;
 use crate::discovery::limits;
 
 use super::Folder;
+use super::alike::are_alike;
 use super::enumerated::leave_out_enumerated;
 use super::evidence::{Followers, Following, GroupFollowing, Symbol, following, same_distribution};
 use super::habits::{Habits, same_habits};
@@ -108,7 +109,12 @@ impl<'g> Beside<'g> {
     }
 }
 
-pub fn decide<'g>(folder: &Folder<'g>, view: &View<'g>, correction: Option<&PlaceCorrection>) -> Decided<'g> {
+pub fn decide<'g>(
+    folder: &Folder<'g>,
+    view: &View<'g>,
+    prefix: &str,
+    correction: Option<&PlaceCorrection>,
+) -> Decided<'g> {
     let mut values = view.values();
     let mut words = view.words();
     leave_out_enumerated(&mut words, &mut values, folder.conducts);
@@ -124,6 +130,7 @@ pub fn decide<'g>(folder: &Folder<'g>, view: &View<'g>, correction: Option<&Plac
     let beside = Beside::of(&values, of_words, folder, &followers);
     if folder.evidence.graph {
         assign(folder, &mut candidates, &beside);
+        fold_enumeration(folder, &mut candidates, &beside.typed, prefix);
     } else {
         let is_crowd = folder.evidence.looks && candidates.len() > limits::PART_WORDS_MAX * 3;
         for candidate in candidates.iter_mut().filter(|candidate| !candidate.is_fixed) {
@@ -229,6 +236,24 @@ fn assign<'g>(folder: &Folder<'g>, candidates: &mut [Candidate<'g>], beside: &Be
     if !is_fixed && typed.distinct == 0 && (members.len() < 2 || evidence < GROUP_EVIDENCE_MIN) {
         let fallback = |candidate: &&mut Candidate<'_>| !candidate.is_fixed;
         candidates.iter_mut().filter(fallback).for_each(|candidate| candidate.is_value = false);
+    }
+}
+
+/// Makes values of all words where they are an enumeration.
+fn fold_enumeration(folder: &Folder<'_>, candidates: &mut [Candidate<'_>], typed: &TypedValues, prefix: &str) {
+    let of_words: u64 = candidates.iter().map(|candidate| candidate.visits).sum();
+    // At the root and beside values of clear types, words are literals.
+    if prefix.is_empty() || typed.visits * 2 > of_words {
+        return;
+    }
+    let words: Vec<&Habits<'_>> = candidates
+        .iter()
+        .filter(|candidate| candidate.is_supported && candidate.tells && !candidate.is_fixed)
+        .map(|candidate| &candidate.habits)
+        .collect();
+    if are_alike(&words, prefix.ends_with("{}"), folder.common) {
+        let folded = candidates.iter_mut().filter(|candidate| candidate.tells && !candidate.is_fixed);
+        folded.for_each(|candidate| candidate.is_value = true);
     }
 }
 

@@ -115,6 +115,17 @@ impl<'g> Habits<'g> {
         }
     }
 
+    /// Whether no call changes anything.
+    pub fn only_reads(&self) -> bool {
+        self.uses.keys().all(|(_, method)| matches!(*method, "GET" | "HEAD"))
+    }
+
+    /// Whether it is called itself, and values below it are.
+    pub fn is_collection(&self) -> bool {
+        let is_at = |wanted: Place<'_>| self.uses.keys().any(|(place, _)| *place == wanted);
+        is_at(Place::Here) && is_at(Place::Value)
+    }
+
     fn calls(&self) -> f64 {
         self.uses.values().map(|used| used.calls).sum()
     }
@@ -197,6 +208,12 @@ pub fn same_habits<'g>(own: &Habits<'g>, group: &Habits<'g>, is_member: bool, co
     let compared = Compared { own, group, is_member };
     compared.same_traits(common).clamp(-TRAITS_AGAINST_MAX, TRAITS_FOR_MAX)
         + (PROPORTIONS_WEIGHT * compared.same_proportions()).clamp(-PROPORTIONS_EVIDENCE_MAX, PROPORTIONS_EVIDENCE_MAX)
+}
+
+/// Log-odds that a member of a group takes and answers what the others do, and that it is called in their proportions; each uncut.
+pub fn likeness<'g>(own: &Habits<'g>, group: &Habits<'g>, common: &CommonTraits<'g>) -> (f64, f64) {
+    let compared = Compared { own, group, is_member: true };
+    (compared.same_traits(common), compared.same_proportions())
 }
 
 /// A component beside a group, from which it is left out where it is in it.

@@ -6,6 +6,7 @@ use apiward_detector::observation::ValueType;
 use apiward_detector::route::{MixedComponent, MixedPart, MixedPartKind};
 
 use crate::discovery::graph::{Conducts, JOINING_SIGNS, Node, VALUE};
+use crate::discovery::summary::DistinctValues;
 
 use super::mixed_words::is_extension;
 use super::parameter_name;
@@ -176,7 +177,9 @@ pub fn mixed_groups<'g>(
     let are_representations = are_usual && of_names * 5 < with_extension;
     for (parts, nodes) in rest {
         let forms = siblings.get(&separators(&parts)).map_or(0, BTreeSet::len);
-        let distinct: usize = nodes.iter().map(|node| node.values_seen.distinct.len()).sum();
+        let mut different = DistinctValues::default();
+        nodes.iter().for_each(|node| different.merge(&node.values_seen.distinct));
+        let distinct = different.len();
         let supported = established_callers(&nodes, conducts) >= FORM_CALLERS_MIN;
         match () {
             // One thing in several representations.

@@ -26,10 +26,39 @@ impl Traffic {
 
     /// Caller number, method and target, and the status of the answer.
     fn answered(&mut self, caller: usize, method: &str, target: &str, status: u16) {
-        self.exchanged(Caller { identity: Some(format!("u-{caller}")), ..Caller::default() }, method, target, status);
+        let response = Response { status: Some(status), ..Response::default() };
+        self.exchanged(named(caller), method, target, response);
     }
 
-    fn exchanged(&mut self, caller: Caller, method: &str, target: &str, status: u16) {
+    /// The same request by many callers, answered with an object of these fields.
+    fn told(&mut self, times: usize, method: &str, target: &str, fields: &[&str]) {
+        let members: Vec<String> = fields.iter().map(|field| format!("\"{field}\":\"text\"")).collect();
+        let response = Response {
+            status: Some(200),
+            headers: vec![("content-type".to_owned(), "application/json".to_owned())],
+            body: format!("{{{}}}", members.join(",")).into_bytes(),
+            ..Response::default()
+        };
+        (0..times).for_each(|caller| self.exchanged(named(caller % 23), method, target, response.clone()));
+    }
+
+    /// Endpoints with answers of their own.
+    fn others(&mut self) -> Vec<String> {
+        let words = ["accounts", "invoices", "tickets", "labels", "members", "regions", "alerts", "backups"];
+        for (place, word) in words.iter().enumerate() {
+            self.told(20 + place, "GET", &format!("/v1/{word}"), &[word, "total"]);
+            self.told(20 + place, "POST", &format!("/v1/{word}"), &[word, "created"]);
+        }
+        words.iter().flat_map(|word| ["GET", "POST"].map(|method| format!("{method} /v1/{word}"))).collect()
+    }
+
+    /// Answered with success by nobody known.
+    fn callerless(&mut self, target: &str) {
+        let response = Response { status: Some(200), ..Response::default() };
+        self.exchanged(Caller::default(), "GET", target, response);
+    }
+
+    fn exchanged(&mut self, caller: Caller, method: &str, target: &str, response: Response) {
         self.sent += 1;
         let exchange = Exchange {
             at_ms: Some(self.sent * 1_000),
@@ -40,7 +69,7 @@ impl Traffic {
                 target: target.to_owned(),
                 ..Request::default()
             },
-            response: Some(Response { status: Some(status), ..Response::default() }),
+            response: Some(response),
         };
         let record = ExchangeRecord {
             at_ms: exchange.at_ms,
@@ -73,6 +102,10 @@ impl Traffic {
         found.sort();
         found
     }
+}
+
+fn named(caller: usize) -> Caller {
+    Caller { identity: Some(format!("u-{caller}")), ..Caller::default() }
 }
 
 /// Takes everything for a word of an API.
@@ -135,6 +168,58 @@ fn few_siblings_that_are_followed_by_the_same_are_not_folded() {
             let (method, below) = call;
             traffic.by_many(20 + (place * 37 + step * 59) % 170, method, &format!("/me/{word}{below}"));
             expected.push(format!("{method} /me/{word}{below}"));
+        }
+    }
+    expected.sort();
+    assert_eq!(traffic.discovered_by(&mut AllWords), expected);
+}
+
+#[test]
+fn words_that_answer_alike_are_an_enumeration() {
+    let mut traffic = Traffic::new();
+    let mut expected = traffic.others();
+    for (place, word) in ["cpu", "memory", "latency", "errors", "requests"].iter().enumerate() {
+        for period in ["day", "week", "month", "quarter"] {
+            traffic.told(9 + place, "GET", &format!("/v1/metrics/{word}/{period}"), &["points", "unit", "resolution"]);
+        }
+    }
+    for (place, word) in ["restart", "resume", "start", "stop", "suspend"].iter().enumerate() {
+        traffic.told(20 + place, "POST", &format!("/v1/commands/{word}"), &["queued", "position"]);
+    }
+    expected.extend(["GET /v1/metrics/{id}/{id2}".to_owned(), "POST /v1/commands/{id}".to_owned()]);
+    expected.sort();
+    assert_eq!(traffic.discovered_by(&mut AllWords), expected);
+}
+
+#[test]
+fn verbs_of_one_object_that_answer_alike_stay_apart() {
+    let mut traffic = Traffic::new();
+    let mut expected = traffic.others();
+    for verb in ["start", "stop", "restart", "approve", "reject", "archive"] {
+        for number in 0..30 {
+            let target = format!("/v1/machines/{}/{verb}", 1_000 + number);
+            traffic.told(2, "POST", &target, &["machine", "state", "changed_by"]);
+        }
+        expected.push(format!("POST /v1/machines/{{id}}/{verb}"));
+    }
+    for verb in ["followers", "following", "friends"] {
+        for number in 0..30 {
+            traffic.told(2, "GET", &format!("/v1/users/{}/{verb}", 1_000 + number), &["users", "next", "count"]);
+        }
+        expected.push(format!("GET /v1/users/{{id}}/{verb}"));
+    }
+    expected.sort();
+    assert_eq!(traffic.discovered(), expected);
+}
+
+#[test]
+fn endpoints_that_answer_like_all_others_stay_apart() {
+    let mut traffic = Traffic::new();
+    let mut expected = Vec::new();
+    for parent in ["auth", "cache", "jobs", "rooms"] {
+        for (place, verb) in ["open", "close", "clear", "warm", "check"].iter().enumerate() {
+            traffic.told(20 + place, "POST", &format!("/v1/{parent}/{verb}"), &["ok", "error"]);
+            expected.push(format!("POST /v1/{parent}/{verb}"));
         }
     }
     expected.sort();
@@ -354,18 +439,18 @@ fn a_prefix_names_the_value_where_nothing_else_does() {
 fn one_caller_in_a_log_without_callers_does_not_make_the_rest_nobodys() {
     let mut traffic = Traffic::new();
     for number in 0..40 {
-        traffic.exchanged(Caller::default(), "GET", &format!("/users/{}", 1_000 + number), 200);
+        traffic.callerless(&format!("/users/{}", 1_000 + number));
     }
-    traffic.exchanged(Caller::default(), "GET", "/health", 200);
+    traffic.callerless("/health");
     traffic.answered(1, "GET", "/users/17", 200);
     assert_eq!(traffic.discovered(), ["GET /health", "GET /users/{id}"]);
 
     // The other way about, a call without a caller is no endpoint's proof.
     let mut traffic = Traffic::new();
     traffic.by_many(40, "GET", "/users/me");
-    traffic.exchanged(Caller::default(), "GET", "/backup", 200);
+    traffic.callerless("/backup");
     assert_eq!(traffic.discovered(), ["GET /users/me"]);
     // As many as callers are asked for are.
-    (0..2).for_each(|_| traffic.exchanged(Caller::default(), "GET", "/backup", 200));
+    (0..2).for_each(|_| traffic.callerless("/backup"));
     assert_eq!(traffic.discovered(), ["GET /backup", "GET /users/me"]);
 }

@@ -16,6 +16,10 @@ impl<'g> View<'g> {
         Self { nodes }
     }
 
+    pub fn visits(&self) -> u64 {
+        visits_of(&self.nodes)
+    }
+
     /// Children by word.
     pub fn words(&self) -> BTreeMap<&'g str, Vec<&'g Node>> {
         let mut words: BTreeMap<&str, Vec<&Node>> = BTreeMap::new();
