@@ -163,7 +163,7 @@ fn recorded_traffic_of_every_format_is_imported_into_a_running_service() {
     check("monday.har.gz", &har(&exchanges, yesterday_ms), "shop.example");
     check("istio.log.gz", &istio_log(&exchanges, yesterday_ms), "shop.example");
     // The combined format has no hosts.
-    check("access.log.gz", &combined_log(&exchanges, yesterday_ms), "");
+    check("access.log.gz", &combined_log(&exchanges, yesterday_ms), "{host}");
 }
 
 #[test]

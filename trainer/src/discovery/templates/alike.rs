@@ -16,11 +16,12 @@ const TRAITS_MIN: f64 = -2.0;
 /// The same for the proportions of calls, of all words.
 const PROPORTIONS_MIN: f64 = -4.0;
 
-/// Whether the words of a place, each with its habits, are values of one parameter. `is_below_parameter` tells what is before them.
-pub fn are_alike<'g>(words: &[&Habits<'g>], is_below_parameter: bool, common: &CommonTraits<'g>) -> bool {
+/// Whether the words of a place, each with its habits, are values of one parameter. `is_below_object` tells that what is
+/// before them stands for an object.
+pub fn are_alike<'g>(words: &[&Habits<'g>], is_below_object: bool, common: &CommonTraits<'g>) -> bool {
     let only_reads = words.iter().all(|word| word.only_reads());
     let needed = if only_reads { READ_MIN } else { CHANGED_MIN };
-    if is_below_parameter || words.len() < needed || words.iter().any(|word| word.is_collection()) {
+    if is_below_object || words.len() < needed || words.iter().any(|word| word.is_collection()) {
         return false;
     }
     let mut all = Habits::default();

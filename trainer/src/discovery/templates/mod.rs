@@ -26,7 +26,7 @@ use super::corrections::Corrections;
 use super::graph::{CallKey, Conducts, Support, UrlGraph};
 use super::side_by_side::side_by_side;
 use super::summary::{EndpointSummary, ValueSummary};
-use decision::decide;
+use decision::{Before, decide};
 use habits::CommonTraits;
 use view::View;
 
@@ -100,7 +100,8 @@ pub fn fold<E>(
     let common = side_by_side(&judged, |(_, root, words)| CommonTraits::of(root, words));
     let hosts = judged.iter().zip(&common).map(|((host, root, words), common)| {
         let folder = Folder { host, words, common, conducts: &graph.conducts, corrections, evidence };
-        let place = Branch { view: View::of(vec![root]), prefix: String::new(), parameters: 0 };
+        let place =
+            Branch { view: View::of(vec![root]), prefix: String::new(), parameters: 0, before: Before::Nothing };
         FoldedHost { host: (*host).clone(), root: folder.fold(&place, true) }
     });
     Ok(hosts.collect())
@@ -123,28 +124,31 @@ struct Branch<'g> {
     prefix: String,
     /// Parameters of the template so far.
     parameters: usize,
+    before: Before,
 }
 
 impl<'g> Branch<'g> {
-    fn below(&self, component: &str, nodes: Vec<&'g super::graph::Node>, names: usize) -> Self {
+    fn below(&self, component: &str, nodes: Vec<&'g super::graph::Node>, names: usize, before: Before) -> Self {
         let prefix = format!("{}/{component}", self.prefix);
-        Self { view: View::of(nodes), prefix, parameters: self.parameters + names }
+        Self { view: View::of(nodes), prefix, parameters: self.parameters + names, before }
     }
 }
 
 impl<'f> Folder<'f> {
     /// `is_alone` tells that nothing else is at work, so that branches may be folded side by side.
     fn fold(&self, place: &Branch<'f>, is_alone: bool) -> FoldedNode {
-        let decided = decide(self, &place.view, &place.prefix, self.corrections.at(self.host, &place.prefix));
+        let decided = decide(self, &place.view, place.before, self.corrections.at(self.host, &place.prefix));
         let mut folded = FoldedNode { calls: place.view.calls(), ..FoldedNode::default() };
         let words: Vec<&str> = decided.literals.keys().copied().collect();
-        let literals = decided.literals.into_iter().map(|(word, nodes)| place.below(word, nodes, 0));
+        let literals = decided.literals.into_iter().map(|(word, nodes)| place.below(word, nodes, 0, Before::Literal));
         let components: Vec<MixedComponent> =
             decided.mixed.iter().map(|group| group.component(place.parameters)).collect();
         let mixed = components.iter().zip(&decided.mixed);
-        let mixed = mixed
-            .map(|(component, group)| place.below("{}", group.nodes.clone(), component.template.matches('{').count()));
-        let parameter = (!decided.values.is_empty()).then(|| place.below("{}", decided.values.clone(), 1));
+        let mixed = mixed.map(|(component, group)| {
+            place.below("{}", group.nodes.clone(), component.template.matches('{').count(), Before::Object)
+        });
+        let before_next = if decided.is_enumeration { Before::Enumeration } else { Before::Object };
+        let parameter = (!decided.values.is_empty()).then(|| place.below("{}", decided.values.clone(), 1, before_next));
         let places: Vec<Branch<'f>> = literals.chain(mixed).chain(parameter).collect();
         let mut below = self.fold_all(&places, is_alone).into_iter();
         for (word, child) in words.into_iter().zip(&mut below) {

@@ -198,13 +198,13 @@ fn verbs_of_one_object_that_answer_alike_stay_apart() {
     for verb in ["start", "stop", "restart", "approve", "reject", "archive"] {
         for number in 0..30 {
             let target = format!("/v1/machines/{}/{verb}", 1_000 + number);
-            traffic.told(2, "POST", &target, &["machine", "state", "changed_by"]);
+            traffic.told(3, "POST", &target, &["machine", "state", "changed_by"]);
         }
         expected.push(format!("POST /v1/machines/{{id}}/{verb}"));
     }
     for verb in ["followers", "following", "friends"] {
         for number in 0..30 {
-            traffic.told(2, "GET", &format!("/v1/users/{}/{verb}", 1_000 + number), &["users", "next", "count"]);
+            traffic.told(3, "GET", &format!("/v1/users/{}/{verb}", 1_000 + number), &["users", "next", "count"]);
         }
         expected.push(format!("GET /v1/users/{{id}}/{verb}"));
     }
