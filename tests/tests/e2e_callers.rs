@@ -24,7 +24,7 @@ use e2e::{
 };
 
 const SERIAL: u64 = 3;
-const ROUNDS: usize = 240;
+const ROUNDS: usize = 160;
 /// Exchanges whose captures are waited for together.
 const PORTION: usize = 200;
 const TOKEN_SECRET: &[u8] = b"a secret that issuer and proxy share";
@@ -143,10 +143,14 @@ fn invoices(number: usize) -> NoteRequest {
     NoteRequest::json("/api/invoices", &json!({"order": 1_000 + number, "total": 5 + number % 80}))
 }
 
-/// Customers read notes, staff reads notes and reports, the cart takes from stock, billing writes invoices.
-fn usual(round: usize) -> [(Sender, NoteRequest); 5] {
+/// Customers read notes, staff reads notes and reports, the cart takes from stock, billing writes invoices. There are many more
+/// customers than staff: of all who have the role `user`, few turn to reports.
+fn usual(round: usize) -> [(Sender, NoteRequest); 8] {
     [
         (Sender::Customer(round % CUSTOMERS), note(round)),
+        (Sender::Customer((round + 5) % CUSTOMERS), note(2 * round)),
+        (Sender::Customer((round + 11) % CUSTOMERS), note(3 * round)),
+        (Sender::Customer((round + 17) % CUSTOMERS), note(5 * round)),
         (Sender::Staff(round % STAFF), report(round)),
         (Sender::Staff(round % STAFF), note(round + 3)),
         (Sender::Workload("cart"), stock(round)),
