@@ -8,10 +8,14 @@ use crate::limits;
 use super::ValueType;
 use super::words::is_static_word;
 
+/// Digits that follow a prefix, at least, and letters of such a prefix.
+const PREFIXED_DIGITS_MIN: usize = 6;
+const PREFIX_LETTERS: std::ops::RangeInclusive<usize> = 2..=12;
+
 /// One part of a component with the punctuation before it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ComponentPart {
-    /// Punctuation before the part; empty before a first part.
+    /// Punctuation before the part; empty before a first part, and before a number behind its prefix (`bot110201543`).
     pub separator: String,
     /// The text, when it passes the static-word test.
     pub word: Option<String>,
@@ -23,27 +27,43 @@ pub struct ComponentPart {
 /// The parts of a decoded component; empty where there is nothing to take apart, or more than
 /// [`limits::COMPONENT_PARTS_MAX`].
 pub fn parts_of(text: &str, value_type: ValueType, hasher: &KeyedHasher) -> Vec<ComponentPart> {
-    if is_whole(value_type) || text.len() > 256 || !text.contains(is_separator) {
+    let prefix = prefix_of(text);
+    if is_whole(value_type) || text.len() > 256 || !text.contains(is_separator) && prefix.is_none() {
         return Vec::new();
     }
+    let part = |separator: &str, part: &str| ComponentPart {
+        separator: separator.to_owned(),
+        word: is_static_word(part).then(|| part.to_owned()),
+        value_type: ValueType::of(part),
+        hash: hasher.hash(Purpose::Value, part.as_bytes()),
+    };
     let mut parts = Vec::new();
     let mut rest = text;
+    if let Some((prefix, behind)) = prefix {
+        parts.push(part("", prefix));
+        let (number, next) = behind.split_at(part_end(behind));
+        parts.push(part("", number));
+        rest = next;
+    }
     while !rest.is_empty() {
         if parts.len() >= limits::COMPONENT_PARTS_MAX {
             return Vec::new();
         }
         let separator_end = rest.find(|sign| !is_separator(sign)).unwrap_or(rest.len());
         let (separator, after) = rest.split_at(separator_end);
-        let (part, next) = after.split_at(part_end(after));
-        parts.push(ComponentPart {
-            separator: separator.to_owned(),
-            word: is_static_word(part).then(|| part.to_owned()),
-            value_type: ValueType::of(part),
-            hash: hasher.hash(Purpose::Value, part.as_bytes()),
-        });
+        let (text, next) = after.split_at(part_end(after));
+        parts.push(part(separator, text));
         rest = next;
     }
     if parts.iter().any(|part| part.separator.len() > 8) { Vec::new() } else { parts }
+}
+
+/// Lower-case letters before a long number, and what follows them.
+fn prefix_of(text: &str) -> Option<(&str, &str)> {
+    let (prefix, behind) = text.split_at(text.find(|sign: char| !sign.is_ascii_lowercase())?);
+    let number = behind.split(is_separator).next()?;
+    let is_long = number.len() >= PREFIXED_DIGITS_MIN && number.bytes().all(|byte| byte.is_ascii_digit());
+    (is_long && PREFIX_LETTERS.contains(&prefix.len())).then_some((prefix, behind))
 }
 
 /// Bytes up to the next separator; a point between digits belongs to a number.
@@ -104,6 +124,10 @@ mod tests {
         check("Users('ann')", &["Users", "('ann", "'){empty}"]);
         check("chat.postMessage", &["chat", ".postMessage"]);
         check("1.2.3", &[]);
+        check("bot110201543:AAHdqTcvCH1vGW0xfSeofSAs", &["bot", "{integer}", ":{token}"]);
+        check("ord1000037", &["ord", "{integer}"]);
+        check("page17", &[]);
+        check("v20260101", &[]);
         check("a.b.c.d.e.f.g.h.i", &[]);
     }
 }

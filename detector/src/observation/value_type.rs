@@ -273,10 +273,13 @@ fn is_email(text: &str) -> bool {
     let Some((local, domain)) = text.split_once('@') else {
         return false;
     };
+    // No top-level domain is a number, as the end of `react@18.2.0` is.
+    let toplevel = domain.rsplit('.').next().unwrap_or_default();
+    let is_toplevel = toplevel.len() >= 2 && toplevel.bytes().all(|byte| byte.is_ascii_alphabetic());
     !local.is_empty()
         && domain.contains('.')
         && !domain.starts_with('.')
-        && !domain.ends_with('.')
+        && (is_toplevel || toplevel.starts_with("xn--"))
         && local.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-' | b'+' | b'%'))
         && domain.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-'))
 }

@@ -27,7 +27,15 @@ pub struct Places<'p> {
     pub more_access_logs: &'p [(PathBuf, Value)],
     /// The filter's configuration.
     pub filter: &'p Value,
+    /// HTTP filters before it.
+    pub filters_before: &'p [Value],
+    /// A folder with `server.pem`, `server.key` and `authority.pem`, for one more listener that asks for client certificates.
+    pub certificates: Option<&'p Path>,
 }
+
+/// The listener that users copy, and the one beside it that asks for client certificates.
+pub const LISTENER: &str = "api";
+pub const MUTUAL_TLS_LISTENER: &str = "mutual-tls";
 
 /// The filter's configuration that users copy, filled in for a shop.
 pub fn filter_configuration(secrets: &Secrets) -> anyhow::Result<Value> {
@@ -73,10 +81,21 @@ pub fn bootstrap(places: &Places<'_>) -> anyhow::Result<Value> {
     }
     *place(&mut bootstrap, FILTER_CONFIGURATION)? = json!(places.filter.to_string());
     *place(&mut bootstrap, MODULE)? = json!(places.module);
+    let filters = place(&mut bootstrap, HTTP_FILTERS)?.as_array_mut().context("the HTTP filters are no list")?;
+    filters.splice(0..0, places.filters_before.iter().cloned());
+    if let Some(certificates) = places.certificates {
+        let mut listener = place(&mut bootstrap, "/static_resources/listeners/0")?.clone();
+        merge(&mut listener, &json!({"name": MUTUAL_TLS_LISTENER}));
+        let chain = listener.pointer_mut("/filter_chains/0").context("the listener has no filters")?;
+        merge(chain, &mutual_tls(certificates));
+        let listeners = place(&mut bootstrap, "/static_resources/listeners")?.as_array_mut();
+        listeners.context("the listeners are no list")?.push(listener);
+    }
     Ok(bootstrap)
 }
 
 const CONNECTION_MANAGER: &str = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config";
+const HTTP_FILTERS: &str = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config/http_filters";
 const FILTER_CONFIGURATION: &str = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config/http_filters/0\
                                     /typed_config/config/configuration/value";
 const MODULE: &str = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config/http_filters/0/typed_config\
@@ -100,6 +119,19 @@ fn http2() -> Value {
     json!({"typed_extension_protocol_options": {"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
         "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
         "explicit_http_config": {"http2_protocol_options": {}},
+    }}})
+}
+
+/// What makes a filter chain ask for a client's certificate.
+fn mutual_tls(certificates: &Path) -> Value {
+    let file = |name: &str| json!({"filename": certificates.join(name)});
+    json!({"transport_socket": {"name": "envoy.transport_sockets.tls", "typed_config": {
+        "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext",
+        "require_client_certificate": true,
+        "common_tls_context": {
+            "tls_certificates": [{"certificate_chain": file("server.pem"), "private_key": file("server.key")}],
+            "validation_context": {"trusted_ca": file("authority.pem")},
+        },
     }}})
 }
 

@@ -13,7 +13,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use super::access_log::AccessLog;
-use super::bootstrap::{self, Places};
+use super::bootstrap::{self, LISTENER, MUTUAL_TLS_LISTENER, Places};
 use super::{ChildProcess, HttpClient, MemoryUse, POLL, Secrets, folder, programs};
 
 /// Nothing takes longer, unless it hangs.
@@ -33,6 +33,8 @@ pub struct EnvoyBuilder {
     http2_upstream: bool,
     module: Option<PathBuf>,
     filter: Value,
+    filters_before: Vec<Value>,
+    certificates: Option<PathBuf>,
     /// Name and `json_format` of each.
     more_access_logs: Vec<(String, Value)>,
 }
@@ -59,6 +61,19 @@ impl EnvoyBuilder {
     /// Changes keys of the filter's configuration, object by object: `json!({"mode": "enforce"})`.
     pub fn filter(mut self, changes: &Value) -> Self {
         bootstrap::merge(&mut self.filter, changes);
+        self
+    }
+
+    /// Puts an HTTP filter before apiward, after those that are there already.
+    pub fn filter_before(mut self, filter: Value) -> Self {
+        self.filters_before.push(filter);
+        self
+    }
+
+    /// Listens a second time, there with TLS and for clients whose certificate is of the folder's authority: see
+    /// [`Envoy::mutual_tls_address`]. The folder has `server.pem`, `server.key` and `authority.pem`.
+    pub fn client_certificates(mut self, folder: PathBuf) -> Self {
+        self.certificates = Some(folder);
         self
     }
 
@@ -92,6 +107,8 @@ impl EnvoyBuilder {
             access_log: &access_log,
             more_access_logs: &more_access_logs,
             filter: &self.filter,
+            filters_before: &self.filters_before,
+            certificates: self.certificates.as_deref(),
         };
         let configuration = folder.path().join("envoy.json");
         std::fs::write(&configuration, bootstrap::bootstrap(&places)?.to_string()).context("write envoy.json")?;
@@ -113,10 +130,12 @@ impl EnvoyBuilder {
             .await
             .map(|address| HttpClient::new(&format!("http://{address}"), None))?;
         let address = child.wait_for("serving", PATIENCE, async |_| Ok(serving_address(&admin).await)).await?;
+        let mutual_tls_address = listener_address(&admin, MUTUAL_TLS_LISTENER).await;
         Ok(Envoy {
             child,
             admin,
             address,
+            mutual_tls_address,
             workers: self.workers,
             start_time: started.elapsed(),
             access_log: AccessLog::at(&access_log),
@@ -131,6 +150,7 @@ pub struct Envoy {
     child: ChildProcess,
     admin: HttpClient,
     address: SocketAddr,
+    mutual_tls_address: Option<SocketAddr>,
     workers: u32,
     start_time: Duration,
     /// What was answered to whom, and what the filter says of it.
@@ -152,6 +172,8 @@ impl Envoy {
             http2_upstream: false,
             module: None,
             filter,
+            filters_before: Vec::new(),
+            certificates: None,
             more_access_logs: Vec::new(),
         })
     }
@@ -163,6 +185,11 @@ impl Envoy {
 
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where clients with certificates go, if it was asked for them.
+    pub fn mutual_tls_address(&self) -> Option<SocketAddr> {
+        self.mutual_tls_address
     }
 
     /// Where an access log is that was asked for with [`EnvoyBuilder::access_log`]; the shipped one is called `access`.
@@ -265,10 +292,16 @@ async fn serving_address(admin: &HttpClient) -> Option<SocketAddr> {
     if admin.get("/ready").await.ok()?.successful().is_err() {
         return None;
     }
-    let listeners: Listeners = admin.get("/listeners?format=json").await.ok()?.json().ok()?;
-    let socket = listeners.listener_statuses.into_iter().next()?.local_address.socket_address;
-    let address = SocketAddr::new(socket.address.parse().ok()?, socket.port_value);
+    let address = listener_address(admin, LISTENER).await?;
     answers(address).await.ok()?.then_some(address)
+}
+
+/// Where the listener of that name is, once it listens.
+async fn listener_address(admin: &HttpClient, name: &str) -> Option<SocketAddr> {
+    let listeners: Listeners = admin.get("/listeners?format=json").await.ok()?.json().ok()?;
+    let listener = listeners.listener_statuses.into_iter().find(|listener| listener.name == name)?;
+    let socket = listener.local_address.socket_address;
+    Some(SocketAddr::new(socket.address.parse().ok()?, socket.port_value))
 }
 
 async fn answers(address: SocketAddr) -> std::io::Result<bool> {
@@ -286,6 +319,7 @@ struct Listeners {
 
 #[derive(Deserialize)]
 struct ListenerStatus {
+    name: String,
     local_address: LocalAddress,
 }
 

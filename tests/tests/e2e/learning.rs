@@ -180,6 +180,7 @@ fn timed_line_of(number: usize, captured: &CapturedExchange) -> Value {
     line["ts"] = json!(at.format(&Rfc3339).ok());
     line["caller"] = json!(caller.identity);
     line["address"] = json!(caller.address);
+    line["caller_kinds"] = json!(caller.kinds);
     line
 }
 

@@ -10,6 +10,7 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 use indicatif::HumanCount;
 
+use super::difference::refuse_difference;
 use super::extraction::Extractor;
 use super::hash_key::HashKeyArgs;
 use super::onnx_runtime::load_from_beside_the_program;
@@ -47,6 +48,10 @@ pub struct DiscoverArgs {
     /// or unused, and what is not as declared
     #[arg(long, value_name = "SPEC")]
     against: Option<PathBuf>,
+    /// Exit with code 3 when the traffic is not as declared: shadow or zombie endpoints, or mismatches. Unused operations are no
+    /// difference, since traffic shows only what is used
+    #[arg(long, requires = "against")]
+    fail_on_difference: bool,
     /// Only this host
     #[arg(long, value_name = "HOST")]
     host: Option<String>,
@@ -91,14 +96,15 @@ pub fn run(args: &DiscoverArgs) -> anyhow::Result<()> {
     let mut inventory = Inventory::of(&found, &Timeframe::of_traffic(&found), &settings);
     inventory.distrust_absent_credentials();
     let inventory = of_chosen_host(args, inventory)?;
-    if inventory.endpoints.is_empty() && graph.with_callers && args.callers > 1 {
+    if inventory.endpoints.is_empty() && graph.names_callers() && args.callers > 1 {
         eprintln!("no endpoint was used by {} callers with success; ask for fewer with --callers", args.callers);
     }
     match specification {
         Some(specification) => {
             let comparison = compare(&inventory, &specification, args.host.as_deref())
                 .map_err(|error| with_host_option(error, args.host.is_none()))?;
-            write_comparison(args, &comparison)
+            write_comparison(args, &comparison)?;
+            if args.fail_on_difference { Ok(refuse_difference(&comparison)?) } else { Ok(()) }
         }
         None if args.openapi => {
             let host = openapi::chosen_host(&inventory, args.host.as_deref())
@@ -135,8 +141,7 @@ fn read_traffic(args: &DiscoverArgs) -> anyhow::Result<UrlGraph> {
 
 fn discovered(args: &DiscoverArgs, graph: &UrlGraph) -> anyhow::Result<Vec<DiscoveredEndpoint>> {
     let hosts = folded(args, graph)?;
-    let needed =
-        EndpointsNeeded { callers: if graph.with_callers { args.callers } else { 0 }, ..EndpointsNeeded::default() };
+    let needed = EndpointsNeeded { callers: args.callers, ..EndpointsNeeded::default() };
     Ok(endpoints(graph, &hosts, &needed))
 }
 

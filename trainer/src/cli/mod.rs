@@ -1,8 +1,10 @@
 //! The command line, `apiward`.
 //!
-//! Exit codes: 0 when the command did its work, 1 when it failed, 2 when it was called wrongly.
+//! Exit codes: 0 when the command did its work, 1 when it failed, 2 when it was called wrongly, 3 when traffic differs from its
+//! specification and `--fail-on-difference` asked for it.
 
 mod bundle_file;
+mod difference;
 mod discover;
 mod eval;
 mod extraction;
@@ -22,6 +24,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::serve::ServeArgs;
+use difference::{DIFFERENCE_EXIT_CODE, TrafficDiffers};
 
 /// Learns what is normal for your APIs and judges traffic by it.
 ///
@@ -60,7 +63,7 @@ pub fn main() -> ExitCode {
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
-            ExitCode::FAILURE
+            if error.is::<TrafficDiffers>() { ExitCode::from(DIFFERENCE_EXIT_CODE) } else { ExitCode::FAILURE }
         }
     }
 }

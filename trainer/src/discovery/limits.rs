@@ -5,7 +5,7 @@ pub const HOSTS_MAX: usize = 256;
 /// Different words kept below one node; the least visited ones then count as values.
 pub const WORDS_MAX: usize = 512;
 /// Forms of values (`·.json`) told apart below one node.
-pub const FORMS_MAX: usize = 32;
+pub const FORMS_MAX: usize = 96;
 /// Nodes kept of one host.
 pub const NODES_MAX: usize = 60_000;
 /// Methods and operations kept at one node.

@@ -6,14 +6,15 @@ use apiward_detector::route::{
     Endpoint, HostRoutes, MethodRoute, MixedNode, ParameterNode, RouteNode, RouteTable, endpoint_id,
 };
 
-use super::graph::{Conducts, Support, UrlGraph};
+use super::graph::{Support, UrlGraph};
 use super::summary::EndpointSummary;
 use super::templates::{FoldedCall, FoldedHost, FoldedNode, PathParameter};
 
 /// What a call needs to count as an endpoint.
 #[derive(Debug, Clone, Default)]
 pub struct EndpointsNeeded {
-    /// Distinct established callers.
+    /// Distinct established callers; where most calls of an endpoint name none, as many calls, and one where hardly anything in the
+    /// whole traffic names one.
     pub callers: usize,
     /// Distinct windows of time.
     pub windows: usize,
@@ -32,12 +33,18 @@ pub struct DiscoveredEndpoint {
 }
 
 impl EndpointsNeeded {
-    fn suffices(&self, id: u64, support: &Support, conducts: &Conducts) -> bool {
+    fn suffices(&self, id: u64, support: &Support, graph: &UrlGraph) -> bool {
         if self.known.contains(&id) {
             return true;
         }
-        let callers = support.callers().iter().filter(|caller| conducts.is_established(**caller)).count();
-        callers >= self.callers && support.windows() >= self.windows && support.visits > 0
+        let by_enough = match support.mostly_callerless() {
+            Some(callerless) => !graph.names_callers() || callerless >= self.callers as u64,
+            None => {
+                let callers = support.callers().iter().filter(|caller| graph.conducts.is_established(**caller));
+                callers.count() >= self.callers
+            }
+        };
+        by_enough && support.windows() >= self.windows && support.visits > 0
     }
 }
 
@@ -61,7 +68,7 @@ struct EndpointWalk<'w> {
 impl EndpointWalk<'_> {
     fn node(&mut self, node: &FoldedNode, template: &str, parameters: &mut Vec<PathParameter>) {
         for (endpoint, call) in calls_of(self.host, node, template) {
-            if self.needed.suffices(endpoint.id, &call.support, &self.graph.conducts) {
+            if self.needed.suffices(endpoint.id, &call.support, &self.graph) {
                 self.found.push(DiscoveredEndpoint {
                     endpoint,
                     parameters: parameters.clone(),
@@ -148,7 +155,7 @@ impl TableBuilder<'_> {
     fn node(&mut self, node: &FoldedNode, template: &str) -> Option<RouteNode> {
         let mut finished = RouteNode::default();
         for (endpoint, call) in calls_of(self.host, node, template) {
-            if self.needed.suffices(endpoint.id, &call.support, &self.graph.conducts) {
+            if self.needed.suffices(endpoint.id, &call.support, &self.graph) {
                 self.add(&mut finished, endpoint);
             }
         }

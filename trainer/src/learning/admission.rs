@@ -41,7 +41,7 @@ pub struct Admission {
     pub breaks: HashMap<u64, Vec<i64>>,
     /// Flagged records that were learned from because their findings had support.
     pub excused: usize,
-    /// Whether records name callers, so that distinct callers can be asked for.
+    /// Whether most records name callers, so that distinct callers can be asked for.
     pub with_callers: bool,
     pub first_training: bool,
 }
@@ -59,6 +59,8 @@ pub struct Excluded {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SupportNeeded {
     pub callers: usize,
+    /// Exchanges that name no caller, where most are so: no filter sends such, they come from imported files.
+    pub callerless: u32,
     pub windows: usize,
     pub window_ms: i64,
 }
@@ -69,6 +71,7 @@ pub struct SupportCounter {
     callers: HashSet<u64>,
     windows: HashSet<i64>,
     exchanges: u32,
+    callerless: u32,
 }
 
 impl SupportCounter {
@@ -79,10 +82,10 @@ impl SupportCounter {
 
     fn count_up_to(&mut self, callers_max: usize, record: &ExchangeRecord, window_ms: i64) {
         self.exchanges = self.exchanges.saturating_add(1);
-        if let Some(caller) = record.caller.distinct_by()
-            && self.callers.len() < callers_max
-        {
-            self.callers.insert(caller);
+        match record.caller.distinct_by() {
+            Some(caller) if self.callers.len() < callers_max => _ = self.callers.insert(caller),
+            Some(_) => {}
+            None => self.callerless = self.callerless.saturating_add(1),
         }
         if let Some(at_ms) = record.at_ms
             && self.windows.len() < KEPT_MAX
@@ -97,7 +100,9 @@ impl SupportCounter {
     }
 
     pub fn suffices(&self, needed: &SupportNeeded) -> bool {
-        self.callers.len() >= needed.callers && self.windows.len() >= needed.windows && self.exchanges > 0
+        let is_callerless = u64::from(self.callerless) * 2 > u64::from(self.exchanges);
+        let by_enough = self.callers.len() >= needed.callers || is_callerless && self.callerless >= needed.callerless;
+        by_enough && self.windows.len() >= needed.windows && self.exchanges > 0
     }
 }
 
@@ -112,7 +117,8 @@ impl Admission {
 fn support_needed(with_callers: bool, first_training: bool, settings: &LearningSettings) -> SupportNeeded {
     let promotion = settings.promotion;
     SupportNeeded {
-        callers: if with_callers { promotion.callers } else { 0 },
+        callers: promotion.callers,
+        callerless: if with_callers { u32::try_from(promotion.callers).unwrap_or(u32::MAX) } else { 1 },
         windows: if with_callers && !first_training { promotion.windows } else { 0 },
         window_ms: promotion.window_ms,
     }
@@ -184,9 +190,9 @@ enum Judged {
     Flagged { for_calibration: bool },
 }
 
-/// Whether records name callers, so that distinct ones can be asked for.
+/// Whether most records name callers: a few of another origin do not make the rest nobody's.
 fn name_callers(records: &[ExchangeRecord]) -> bool {
-    records.iter().any(|record| record.caller.distinct_by().is_some())
+    records.iter().filter(|record| record.caller.distinct_by().is_some()).count() * 2 > records.len()
 }
 
 /// What something new needs to become normal in these records.
@@ -297,5 +303,6 @@ impl SupportCounter {
         self.callers.extend(other.callers);
         self.windows.extend(other.windows);
         self.exchanges = self.exchanges.saturating_add(other.exchanges);
+        self.callerless = self.callerless.saturating_add(other.callerless);
     }
 }

@@ -177,7 +177,7 @@ mod tests {
 
     use super::*;
 
-    const NEEDED: SupportNeeded = SupportNeeded { callers: 3, windows: 0, window_ms: 3_600_000 };
+    const NEEDED: SupportNeeded = SupportNeeded { callers: 3, callerless: 1, windows: 0, window_ms: 3_600_000 };
     const WINDOWS: [i64; 2] = [1_790_000_000_000, 1_790_010_000_000];
 
     /// What a caller of some kinds did.

@@ -172,7 +172,7 @@ mod tests {
 
     use super::*;
 
-    const NEEDED: SupportNeeded = SupportNeeded { callers: 3, windows: 2, window_ms: 1000 };
+    const NEEDED: SupportNeeded = SupportNeeded { callers: 3, callerless: 3, windows: 2, window_ms: 1000 };
     const THRESHOLD: f32 = 2.0;
 
     /// An exchange of a page editor whose body looks like `class` as much as that.

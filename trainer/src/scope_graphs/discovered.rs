@@ -39,8 +39,8 @@ impl Discovered {
     pub fn of(scope_graph: &ScopeGraph, judge: &mut Judge, basis: Basis) -> Result<Self, ComponentNetworkError> {
         let graph = &scope_graph.graph;
         let hosts = fold(graph, judge, &Corrections::new(&basis.corrections), Evidence::default())?;
-        let callers = if graph.with_callers { basis.callers } else { 0 };
-        let needed = EndpointsNeeded { callers, known: basis.known.clone(), ..EndpointsNeeded::default() };
+        let needed =
+            EndpointsNeeded { callers: basis.callers, known: basis.known.clone(), ..EndpointsNeeded::default() };
         Ok(Self { endpoints: endpoints(graph, &hosts, &needed), exchanges: graph.exchanges, basis })
     }
 

@@ -15,7 +15,7 @@ use crate::discovery::{UrlGraph, side_by_side};
 use crate::storage::new_records::Snapshot;
 
 /// Version of the format, which the types of the graph and of its summaries are: count it up when any of them changes.
-const STATE_VERSION: i16 = 2;
+const STATE_VERSION: i16 = 3;
 /// Bytes of a graph before compression; a larger one is built again from the records after a restart.
 const STATE_BYTES_MAX: u64 = 512 * 1024 * 1024;
 /// Bytes of it compressed, well below what PostgreSQL takes for a value.

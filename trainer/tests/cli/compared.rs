@@ -95,6 +95,28 @@ fn a_document_that_was_discovered_agrees_with_its_traffic() {
 }
 
 #[test]
+fn a_pipeline_fails_on_a_difference_if_it_asks_for_it() {
+    let differs = compare("features.jsonl", SPECIFICATION, &["--fail-on-difference"]);
+    let differs = differs.failed(3, "the traffic is not as declared: 6 shadow, 1 zombie, 18 mismatches");
+    assert_eq!(differs.stdout, include_str!("data/features_differences.txt"), "the differences are shown");
+
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("openapi.json");
+    let file = traffic("shop.jsonl");
+    run(["discover", &file, "--openapi", "-o", path.to_str().unwrap()]).succeeded();
+    compare_file("shop.jsonl", &path, &["--fail-on-difference", "--json"]).succeeded();
+    let unused = std::fs::read_to_string(&path).unwrap().replacen("\"paths\": {", UNUSED, 1);
+    std::fs::write(&path, unused).unwrap();
+    let same = compare_file("shop.jsonl", &path, &["--fail-on-difference"]).succeeded();
+    assert!(same.stdout.contains("/never-asked-for"), "{}", same.stdout);
+    run(["discover", &file, "--fail-on-difference"]).failed(2, "--against");
+}
+
+/// One more path at the beginning of a document's paths.
+const UNUSED: &str =
+    "\"paths\": { \"/never-asked-for\": { \"get\": { \"responses\": { \"200\": { \"description\": \"ok\" } } } },";
+
+#[test]
 fn older_and_other_forms_of_specifications_are_read() {
     let swagger = json!({
         "swagger": "2.0", "info": { "title": "Shop", "version": "1" }, "host": "shop.example", "basePath": "/api",

@@ -244,7 +244,10 @@ fn hosts_are_chosen_by_name() {
     run(["discover", both, "--callers", "0", "--openapi"]).failed(1, "choose one of: api.example, shop.example");
     run(["discover", both, "--host", "x.example"]).failed(1, "there are some at: api.example");
     run(["discover", both, "--openapi", "--json"]).failed(2, "cannot be used with");
-    // None of the shop's exchanges names a caller.
+    // None of the shop's exchanges names a caller: those of the other host do not make them nobody's.
     let told = run(["discover", both, "--callers", "9"]).succeeded();
+    assert!(told.stdout.contains("shop.example"), "{}", told.stdout);
+    std::fs::write(&file, lines(&every_feature::exchanges())).unwrap();
+    let told = run(["discover", both, "--callers", "99"]).succeeded();
     assert!(told.stderr.contains("ask for fewer with --callers"), "{}", told.stderr);
 }

@@ -14,13 +14,13 @@ const FIRST_MINUTE_MS: i64 = 1_793_534_400_000;
 const NETWORKS: usize = 5;
 
 /// When the exchange of this number happens: a minute apart.
-fn time(number: usize) -> time::OffsetDateTime {
-    let at_ms = FIRST_MINUTE_MS + 60_000 * i64::try_from(number).unwrap();
+fn time(first_ms: i64, number: usize) -> time::OffsetDateTime {
+    let at_ms = first_ms + 60_000 * i64::try_from(number).unwrap();
     time::OffsetDateTime::from_unix_timestamp(at_ms / 1000).unwrap()
 }
 
-fn rfc3339(number: usize) -> String {
-    time(number).format(&time::format_description::well_known::Rfc3339).unwrap()
+fn rfc3339(first_ms: i64, number: usize) -> String {
+    time(first_ms, number).format(&time::format_description::well_known::Rfc3339).unwrap()
 }
 
 /// Of networks that take turns.
@@ -28,7 +28,7 @@ fn address(number: usize) -> String {
     format!("10.0.{}.7", number % NETWORKS)
 }
 
-fn har(exchanges: &[Value]) -> String {
+pub fn har(exchanges: &[Value], first_ms: i64) -> String {
     let entries: Vec<Value> = exchanges
         .iter()
         .enumerate()
@@ -38,7 +38,7 @@ fn har(exchanges: &[Value]) -> String {
                 headers.map(|(name, value)| json!({ "name": name, "value": value })).collect()
             };
             let mut entry = json!({
-                "startedDateTime": rfc3339(number), "time": 2.0,
+                "startedDateTime": rfc3339(first_ms, number), "time": 2.0,
                 "request": {
                     "method": exchange["method"], "headers": headers("request_headers"), "bodySize": -1,
                     "url": format!("https://{}{}", exchange["host"].as_str().unwrap(), exchange["path"].as_str().unwrap()),
@@ -58,10 +58,10 @@ fn har(exchanges: &[Value]) -> String {
 }
 
 /// As Istio's default format has it.
-fn istio_log(exchanges: &[Value]) -> String {
+pub fn istio_log(exchanges: &[Value], first_ms: i64) -> String {
     let logged = exchanges.iter().enumerate().map(|(number, exchange)| {
         json!({
-            "start_time": rfc3339(number), "method": exchange["method"], "path": exchange["path"],
+            "start_time": rfc3339(first_ms, number), "method": exchange["method"], "path": exchange["path"],
             "authority": exchange["host"], "user_agent": exchange["request_headers"]["user-agent"],
             "response_code": exchange["status"], "bytes_sent": exchange["response_bytes"], "duration": 2,
             "bytes_received": 0, "downstream_remote_address": format!("{}:51234", address(number)),
@@ -70,13 +70,13 @@ fn istio_log(exchanges: &[Value]) -> String {
     lines(&logged.collect::<Vec<_>>())
 }
 
-fn combined_log(exchanges: &[Value]) -> String {
+pub fn combined_log(exchanges: &[Value], first_ms: i64) -> String {
     let format = time::macros::format_description!("[day]/[month repr:short]/[year]:[hour]:[minute]:[second] +0000");
     let line = |(number, exchange): (usize, &Value)| {
         format!(
             "{} - - [{}] \"{} {} HTTP/1.1\" {} {} \"-\" {}\n",
             address(number),
-            time(number).format(format).unwrap(),
+            time(first_ms, number).format(format).unwrap(),
             exchange["method"].as_str().unwrap(),
             exchange["path"].as_str().unwrap(),
             exchange["status"],
@@ -104,10 +104,10 @@ fn every_format_is_recognised_learned_from_and_judged() {
     let folder = tempfile::tempdir().unwrap();
     let exchanges = normal(1, 1000);
     let fresh = normal(2, 200);
-    let check = |name: &str, recorded: fn(&[Value]) -> String| {
+    let check = |name: &str, recorded: fn(&[Value], i64) -> String| {
         let path = |kind: &str| folder.path().join(format!("{name}-{kind}"));
-        write_gzip(&path("train"), &recorded(&exchanges));
-        std::fs::write(path("fresh"), recorded(&fresh)).unwrap();
+        write_gzip(&path("train"), &recorded(&exchanges, FIRST_MINUTE_MS));
+        std::fs::write(path("fresh"), recorded(&fresh, FIRST_MINUTE_MS)).unwrap();
         train(&path("train"), &path("bundle"));
         let judged = verdicts(&path("fresh"), &path("bundle"));
         let indices: Vec<u64> = judged.iter().map(|verdict| verdict["index"].as_u64().unwrap()).collect();
@@ -126,7 +126,7 @@ fn every_format_is_recognised_learned_from_and_judged() {
         let report: Value = serde_json::from_str(&evaluated.stdout).unwrap();
         assert_eq!(report["confusion"]["false_positives"], json!(anomalous), "{name}");
     };
-    check("exchanges", lines);
+    check("exchanges", |exchanges, _| lines(exchanges));
     check("archive", har);
     check("istio", istio_log);
     check("combined", combined_log);
@@ -136,7 +136,8 @@ fn every_format_is_recognised_learned_from_and_judged() {
 fn bad_entries_of_an_archive_are_named_skipped_and_counted() {
     let folder = tempfile::tempdir().unwrap();
     let (archive, bundle) = (folder.path().join("a.har"), folder.path().join("a.bundle"));
-    std::fs::write(&archive, har(&normal(1, 1000)).replacen("https://", "chrome-extension://", 1)).unwrap();
+    std::fs::write(&archive, har(&normal(1, 1000), FIRST_MINUTE_MS).replacen("https://", "chrome-extension://", 1))
+        .unwrap();
     train(&archive, &bundle);
     let scored = run(["score", text(&archive), "--bundle", text(&bundle)]).succeeded();
     assert_eq!(scored.json_lines()[0]["index"], 1);
@@ -156,7 +157,7 @@ fn networks_stand_for_callers_where_a_log_has_addresses() {
     let line = |address: &str, path: &str| {
         format!("{address} - - [01/Nov/2026:12:00:00 +0000] \"GET {path} HTTP/1.1\" 200 512 \"-\" \"shopper/1.0\"\n")
     };
-    let mut content = combined_log(&normal(1, 1000));
+    let mut content = combined_log(&normal(1, 1000), FIRST_MINUTE_MS);
     for last in 0..40 {
         // Forty addresses, one network.
         content += &line(&format!("192.0.2.{last}"), "/internal/report");
@@ -182,11 +183,11 @@ fn the_guide_works_as_it_is_written() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
     let exchanges = normal(1, 1000);
-    write_gzip(&path("access.log.gz"), &combined_log(&exchanges));
-    std::fs::write(path("new-access.log"), combined_log(&normal(2, 100))).unwrap();
-    std::fs::write(path("monday.har"), har(&exchanges[..500])).unwrap();
-    std::fs::write(path("tuesday.har"), har(&exchanges[500..])).unwrap();
-    std::fs::write(path("istio.log"), istio_log(&exchanges)).unwrap();
+    write_gzip(&path("access.log.gz"), &combined_log(&exchanges, FIRST_MINUTE_MS));
+    std::fs::write(path("new-access.log"), combined_log(&normal(2, 100), FIRST_MINUTE_MS)).unwrap();
+    std::fs::write(path("monday.har"), har(&exchanges[..500], FIRST_MINUTE_MS)).unwrap();
+    std::fs::write(path("tuesday.har"), har(&exchanges[500..], FIRST_MINUTE_MS)).unwrap();
+    std::fs::write(path("istio.log"), istio_log(&exchanges, FIRST_MINUTE_MS)).unwrap();
     let program = PathBuf::from(env!("CARGO_BIN_EXE_apiward"));
     let mut folders = vec![program.parent().unwrap().to_owned()];
     folders.extend(std::env::split_paths(&std::env::var_os("PATH").unwrap()));

@@ -1,9 +1,11 @@
 //! The commands that talk to a service, against a real one with its private PostgreSQL.
 
+use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Stdio};
+use std::time::SystemTime;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -11,6 +13,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::program::{Finished, apiward, run};
+use crate::recorded_traffic::{combined_log, har, istio_log};
 use crate::shop_traffic::{attacks, lines, normal, write_gzip};
 
 const OPERATOR: &str = "operator-token-of-all-scopes";
@@ -137,6 +140,33 @@ fn traffic_is_imported_learned_from_and_judged_by_what_the_service_published() {
 }
 
 #[test]
+fn recorded_traffic_of_every_format_is_imported_into_a_running_service() {
+    let exchanges = normal(1, 900);
+    let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+    let yesterday_ms = i64::try_from(since_epoch.as_millis()).unwrap() - 24 * 3_600_000;
+    let check = |name: &str, content: &str, host: &str| {
+        let service = RunningService::start();
+        write_gzip(&service.path(name), content);
+        let imported = service.import(name, "hash.key").succeeded();
+        assert!(imported.stdout.contains("900 exchanges imported"), "{name}: {}", imported.stdout);
+        let list = service.command(&["endpoints", "list", "--json"]).succeeded().stdout;
+        let list: Value = serde_json::from_str(&list).unwrap();
+        let endpoints = list["endpoints"].as_array().unwrap();
+        let label = |endpoint: &Value| {
+            let text = |member: &str| endpoint[member].as_str().unwrap().to_owned();
+            format!("{} {}{}", text("method"), text("host"), text("template"))
+        };
+        let found: BTreeSet<String> = endpoints.iter().map(label).collect();
+        let expected = ["GET /api/orders/{id}", "GET /api/products", "GET /api/products/{id}", "POST /api/cart"];
+        assert_eq!(found, expected.map(|label| label.replace(" /", &format!(" {host}/"))).into(), "{name}");
+    };
+    check("monday.har.gz", &har(&exchanges, yesterday_ms), "shop.example");
+    check("istio.log.gz", &istio_log(&exchanges, yesterday_ms), "shop.example");
+    // The combined format has no hosts.
+    check("access.log.gz", &combined_log(&exchanges, yesterday_ms), "{host}");
+}
+
+#[test]
 fn an_operator_rolls_back_and_activates_from_the_shell() {
     let service = RunningService::start();
     write_gzip(&service.path("first.jsonl.gz"), &lines(&normal(1, 2000)));
@@ -213,6 +243,8 @@ fn the_inventory_is_read_compared_and_corrected_from_the_shell() {
     std::fs::write(service.path("openapi.json"), document.replace("/api/cart", "/api/basket")).unwrap();
     let other = service.command(&["endpoints", "compare", path.to_str().unwrap()]).succeeded().stdout;
     assert!(other.contains("shadow") && other.contains("/api/cart") && other.contains("unused"), "{other}");
+    let strict = ["endpoints", "compare", path.to_str().unwrap(), "--fail-on-difference"];
+    service.command(&strict).failed(3, "the traffic is not as declared");
     service.command(&["endpoints", "compare", "no-such-file"]).failed(1, "read the specification");
 
     let correct =

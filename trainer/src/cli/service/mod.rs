@@ -211,9 +211,12 @@ fn show<T: DeserializeOwned>(
     if output.json {
         return show_json(&answer);
     }
-    let answer =
-        serde_json::from_value(answer).context("the service is of another version: its answer has other fields")?;
-    print(as_text(answer))
+    print(as_text(read_answer(&answer)?))
+}
+
+/// An answer's fields.
+fn read_answer<T: DeserializeOwned>(answer: &Value) -> anyhow::Result<T> {
+    T::deserialize(answer).context("the service is of another version: its answer has other fields")
 }
 
 /// Prints an answer as it came.

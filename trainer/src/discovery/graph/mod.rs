@@ -16,7 +16,7 @@ use apiward_detector::telemetry::ExchangeRecord;
 use serde::{Deserialize, Serialize};
 
 pub use conduct::Conducts;
-pub use form::VALUE;
+pub use form::{JOINING_SIGNS, VALUE};
 pub use node::{Call, CallKey, Node, call_key};
 pub use support::Support;
 
@@ -35,8 +35,8 @@ pub struct UrlGraph {
     handed_out: HandedOut,
     /// Exchanges taken in.
     pub exchanges: u64,
-    /// Whether any of them named a caller.
-    pub with_callers: bool,
+    /// Of them, those that named a caller.
+    with_caller: u64,
     /// Milliseconds; what counts as one window when distinct windows are asked for.
     window_ms: i64,
 }
@@ -63,7 +63,7 @@ impl UrlGraph {
         let is_success = succeeded(record) && !is_server_failure;
         let caller = record.caller.distinct_by();
         if let Some(caller) = caller {
-            self.with_callers = true;
+            self.with_caller += 1;
             if !is_server_failure {
                 self.conducts.count(caller, is_success);
             }
@@ -84,9 +84,9 @@ impl UrlGraph {
         let window = record.at_ms.map(|at_ms| at_ms.div_euclid(self.window_ms.max(1)));
         let mut node = &mut host.root;
         node.support.count(weight, caller, window);
-        for component in &observation.components {
+        for (depth, component) in observation.components.iter().enumerate() {
             let was_handed_out = self.handed_out.contains(component.shape.hash);
-            node = node.child(component, &mut host.nodes);
+            node = node.child(component, depth > 0, &mut host.nodes);
             node.support.count(weight, caller, window);
             node.handed_out += if was_handed_out { weight } else { 0 };
             node.observe_component(component, weight);
@@ -101,14 +101,19 @@ impl UrlGraph {
         host.keep_bounded(&self.conducts);
     }
 
+    /// Whether most exchanges named a caller; a few of another origin do not make the rest nobody's.
+    pub fn names_callers(&self) -> bool {
+        self.with_caller * 2 > self.exchanges
+    }
+
     fn count_failure(&mut self, record: &ExchangeRecord) {
         let observation = &record.observation;
         let Some(host) = self.hosts.get_mut(&observation.host) else {
             return;
         };
         let mut node = &mut host.root;
-        for component in &observation.components {
-            let Some(child) = node.existing_child(component) else {
+        for (depth, component) in observation.components.iter().enumerate() {
+            let Some(child) = node.existing_child(component, depth > 0) else {
                 return;
             };
             node = child;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::discovery::limits;
 use crate::discovery::summary::{EndpointSummary, ValueSummary};
 
-use super::form::form_of;
+use super::form::{form_of, is_joined, is_urn};
 use super::support::Support;
 
 /// Children by what their component is, and the calls that end here. Most nodes have very few of either, which sorted vectors hold
@@ -48,8 +48,9 @@ pub struct Call {
 
 impl Node {
     /// The child for a component, made if there is none. Where there are too many words, the least visited one becomes a value;
-    /// it comes back as a word if it is visited often enough (Space-Saving; Metwally et al., 2005).
-    pub fn child(&mut self, component: &PathComponent, nodes: &mut usize) -> &mut Node {
+    /// it comes back as a word if it is visited often enough (Space-Saving; Metwally et al., 2005). `is_named` tells that another
+    /// component is before it.
+    pub fn child(&mut self, component: &PathComponent, is_named: bool, nodes: &mut usize) -> &mut Node {
         match word_of(component) {
             Some(word) => {
                 if !self.words.contains_key(word) && self.words.len() >= limits::WORDS_MAX {
@@ -61,7 +62,7 @@ impl Node {
                 self.words.entry(word.into()).or_default()
             }
             None => {
-                let form = self.form_with_room(form_of(component).into());
+                let form = self.form_with_room(form_of(component, is_named).into());
                 *nodes += usize::from(!self.values.contains_key(&form));
                 self.values.entry(form).or_default()
             }
@@ -69,10 +70,10 @@ impl Node {
     }
 
     /// The child for a component, if there is one.
-    pub fn existing_child(&mut self, component: &PathComponent) -> Option<&mut Node> {
+    pub fn existing_child(&mut self, component: &PathComponent, is_named: bool) -> Option<&mut Node> {
         match word_of(component) {
             Some(word) => self.words.get_mut(word),
-            None => self.values.get_mut(form_of(component).as_str()),
+            None => self.values.get_mut(form_of(component, is_named).as_str()),
         }
         .map(Box::as_mut)
     }
@@ -94,9 +95,9 @@ impl Node {
     }
 
     /// Turns words into values.
-    pub fn fold_words(&mut self, is_folded: impl Fn(&Node) -> bool) {
+    pub fn fold_words(&mut self, is_folded: impl Fn(&str, &Node) -> bool) {
         let folded: Vec<Box<str>> =
-            self.words.iter().filter(|(_, node)| is_folded(node)).map(|(word, _)| word.clone()).collect();
+            self.words.iter().filter(|(word, node)| is_folded(word, node)).map(|(word, _)| word.clone()).collect();
         for word in folded {
             if let Some(node) = self.words.remove(&word) {
                 self.values.entry(Box::default()).or_default().merge(*node);
@@ -110,7 +111,7 @@ impl Node {
         let rare = self.words.values().filter(|node| is_rare(node)).count();
         // A handful of rare words is no burden, and may be all that a quiet service has; unless memory runs out for good.
         if rare > limits::PART_WORDS_MAX || visits_min > RARE_VISITS_MAX {
-            self.fold_words(is_rare);
+            self.fold_words(|_, node| is_rare(node));
         }
         let rare_forms: Vec<Box<str>> = self
             .values
@@ -163,5 +164,8 @@ fn word_of(component: &PathComponent) -> Option<&str> {
     let has_identifier = component.parts.iter().any(|part| part.value_type.is_clearly_parameter());
     // A decimal that travels in clear is the number of a version.
     let is_identifier = value_type.is_clearly_parameter() && value_type != ValueType::Decimal;
-    component.word.as_deref().filter(|_| !has_identifier && !is_identifier)
+    component
+        .word
+        .as_deref()
+        .filter(|_| !has_identifier && !is_identifier && !is_joined(component) && !is_urn(component))
 }

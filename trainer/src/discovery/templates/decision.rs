@@ -7,6 +7,7 @@ use crate::discovery::graph::Node;
 use crate::discovery::limits;
 
 use super::Folder;
+use super::alike::are_alike;
 use super::enumerated::leave_out_enumerated;
 use super::evidence::{Followers, Following, GroupFollowing, Symbol, following, same_distribution};
 use super::habits::{Habits, same_habits};
@@ -53,6 +54,18 @@ pub struct Decided<'g> {
     pub values: Vec<&'g Node>,
     /// 0..1.
     pub confidence: f32,
+    /// Whether the values are those of a closed enumeration.
+    pub is_enumeration: bool,
+}
+
+/// What is before a place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Before {
+    Nothing,
+    Literal,
+    /// A parameter of which there is an open set of values.
+    Object,
+    Enumeration,
 }
 
 /// A word with everything that is known of it here.
@@ -108,7 +121,12 @@ impl<'g> Beside<'g> {
     }
 }
 
-pub fn decide<'g>(folder: &Folder<'g>, view: &View<'g>, correction: Option<&PlaceCorrection>) -> Decided<'g> {
+pub fn decide<'g>(
+    folder: &Folder<'g>,
+    view: &View<'g>,
+    before: Before,
+    correction: Option<&PlaceCorrection>,
+) -> Decided<'g> {
     let mut values = view.values();
     let mut words = view.words();
     leave_out_enumerated(&mut words, &mut values, folder.conducts);
@@ -122,15 +140,18 @@ pub fn decide<'g>(folder: &Folder<'g>, view: &View<'g>, correction: Option<&Plac
         .collect();
     let of_words: u64 = candidates.iter().map(|candidate| candidate.visits).sum();
     let beside = Beside::of(&values, of_words, folder, &followers);
+    let mut is_enumeration = false;
     if folder.evidence.graph {
         assign(folder, &mut candidates, &beside);
+        is_enumeration = fold_enumeration(folder, &mut candidates, &beside.typed, before);
     } else {
         let is_crowd = folder.evidence.looks && candidates.len() > limits::PART_WORDS_MAX * 3;
         for candidate in candidates.iter_mut().filter(|candidate| !candidate.is_fixed) {
             candidate.is_value = candidate.own_evidence > 0.0 || is_crowd;
         }
     }
-    let mut decided = Decided { confidence: confidence(&candidates, &beside.typed), ..Decided::default() };
+    let confidence = confidence(&candidates, &beside.typed);
+    let mut decided = Decided { confidence, is_enumeration, ..Decided::default() };
     let mut valued: BTreeMap<&'g str, Vec<&'g Node>> = BTreeMap::new();
     for candidate in candidates {
         let into = if candidate.is_value { &mut valued } else { &mut decided.literals };
@@ -230,6 +251,31 @@ fn assign<'g>(folder: &Folder<'g>, candidates: &mut [Candidate<'g>], beside: &Be
         let fallback = |candidate: &&mut Candidate<'_>| !candidate.is_fixed;
         candidates.iter_mut().filter(fallback).for_each(|candidate| candidate.is_value = false);
     }
+}
+
+/// Makes values of all words where they are an enumeration, and tells whether they are.
+fn fold_enumeration(
+    folder: &Folder<'_>,
+    candidates: &mut [Candidate<'_>],
+    typed: &TypedValues,
+    before: Before,
+) -> bool {
+    let of_words: u64 = candidates.iter().map(|candidate| candidate.visits).sum();
+    // At the root and beside values of clear types, words are literals.
+    if before == Before::Nothing || typed.visits * 2 > of_words {
+        return false;
+    }
+    let words: Vec<&Habits<'_>> = candidates
+        .iter()
+        .filter(|candidate| candidate.is_supported && candidate.tells && !candidate.is_fixed)
+        .map(|candidate| &candidate.habits)
+        .collect();
+    let is_enumeration = are_alike(&words, before == Before::Object, folder.common);
+    if is_enumeration {
+        let folded = candidates.iter_mut().filter(|candidate| candidate.tells && !candidate.is_fixed);
+        folded.for_each(|candidate| candidate.is_value = true);
+    }
+    is_enumeration
 }
 
 /// The values of a parameter have few callers each and many together. Where all words that few use are the work of those few, they

@@ -25,7 +25,7 @@ pub fn leave_out_enumerated(
     let mut all_rare = 0_usize;
     for nodes in words.values() {
         let support = support_of(nodes);
-        if (1..=CALLERS_FEW).contains(&support.callers().len()) {
+        if support.mostly_callerless().is_none() && (1..=CALLERS_FEW).contains(&support.callers().len()) {
             all_rare += 1;
             for caller in support.callers() {
                 *rare_of.entry(*caller).or_default() += 1;
@@ -39,7 +39,8 @@ pub fn leave_out_enumerated(
     let is_used = |nodes: &Vec<&Node>| {
         let support = support_of(nodes);
         let callers = support.callers();
-        callers.is_empty() || callers.iter().any(|caller| conducts.is_established(*caller) && !tries_out(caller))
+        support.mostly_callerless().is_some()
+            || callers.iter().any(|caller| conducts.is_established(*caller) && !tries_out(caller))
     };
     let visits = |children: &BTreeMap<&str, Vec<&Node>>, unused_only: bool| -> u64 {
         children.values().filter(|nodes| !unused_only || !is_used(nodes)).map(|nodes| visits_of(nodes)).sum()

@@ -70,6 +70,8 @@ const PROPORTIONS_EVIDENCE_MAX: f64 = 1.0;
 const LIKENESS: f64 = 10.0;
 const LIKENESS_FLOOR: f64 = 0.1;
 const CONCENTRATION: f64 = 0.5;
+/// Share of a host's endpoints above which a trait that siblings have in common is nothing special.
+const TELLING_SHARE_MAX: f64 = 0.5;
 
 impl<'g> Habits<'g> {
     pub fn of(nodes: &[&'g Node], words: &WordOdds) -> Self {
@@ -113,6 +115,17 @@ impl<'g> Habits<'g> {
                 *own.traits.entry(*name).or_default() += count;
             }
         }
+    }
+
+    /// Whether no call changes anything.
+    pub fn only_reads(&self) -> bool {
+        self.uses.keys().all(|(_, method)| matches!(*method, "GET" | "HEAD"))
+    }
+
+    /// Whether it is called itself, and values below it are.
+    pub fn is_collection(&self) -> bool {
+        let is_at = |wanted: Place<'_>| self.uses.keys().any(|(place, _)| *place == wanted);
+        is_at(Place::Here) && is_at(Place::Value)
     }
 
     fn calls(&self) -> f64 {
@@ -195,8 +208,15 @@ fn gather<'g>(
 /// tells that `group` has those of the component in it.
 pub fn same_habits<'g>(own: &Habits<'g>, group: &Habits<'g>, is_member: bool, common: &CommonTraits<'g>) -> f64 {
     let compared = Compared { own, group, is_member };
-    compared.same_traits(common).clamp(-TRAITS_AGAINST_MAX, TRAITS_FOR_MAX)
+    compared.same_traits(common, 1.0).clamp(-TRAITS_AGAINST_MAX, TRAITS_FOR_MAX)
         + (PROPORTIONS_WEIGHT * compared.same_proportions()).clamp(-PROPORTIONS_EVIDENCE_MAX, PROPORTIONS_EVIDENCE_MAX)
+}
+
+/// Log-odds that a member of a group takes and answers what the others do, and that it is called in their proportions; each uncut.
+/// What most endpoints of the host have does not speak for it.
+pub fn likeness<'g>(own: &Habits<'g>, group: &Habits<'g>, common: &CommonTraits<'g>) -> (f64, f64) {
+    let compared = Compared { own, group, is_member: true };
+    (compared.same_traits(common, TELLING_SHARE_MAX), compared.same_proportions())
 }
 
 /// A component beside a group, from which it is left out where it is in it.
@@ -242,7 +262,8 @@ impl<'g> Compared<'_, 'g> {
     }
 
     /// ln of how much likelier what the calls carry is as values of one parameter than as endpoints of their own (beta-binomial).
-    fn same_traits(&self, common: &CommonTraits<'g>) -> f64 {
+    /// Traits that more than a share of all endpoints have only speak against it.
+    fn same_traits(&self, common: &CommonTraits<'g>, telling_share_max: f64) -> f64 {
         let mut sum = 0.0;
         for (place, of_own) in &self.own.uses {
             let Some(of_group) = self.group.uses.get(place) else {
@@ -264,7 +285,8 @@ impl<'g> Compared<'_, 'g> {
                 let never = log_beta_binomial(having, lacking, 0.05, 5.0).exp();
                 let always = log_beta_binomial(having, lacking, 1.0, 0.5).exp();
                 let alone = ((1.0 - share) * never + share * always).ln();
-                of_place += (together - alone).clamp(-TRAIT_EVIDENCE_MAX, TRAIT_EVIDENCE_MAX);
+                let most = if share > telling_share_max { 0.0 } else { TRAIT_EVIDENCE_MAX };
+                of_place += (together - alone).clamp(-TRAIT_EVIDENCE_MAX, most);
                 number += 1;
             }
             // Traits of one call come together: many say less than each of them does.

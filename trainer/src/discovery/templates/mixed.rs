@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use apiward_detector::observation::ValueType;
 use apiward_detector::route::{MixedComponent, MixedPart, MixedPartKind};
 
-use crate::discovery::graph::{Conducts, Node, VALUE};
+use crate::discovery::graph::{Conducts, JOINING_SIGNS, Node, VALUE};
+use crate::discovery::summary::DistinctValues;
 
 use super::mixed_words::is_extension;
 use super::parameter_name;
@@ -176,7 +177,9 @@ pub fn mixed_groups<'g>(
     let are_representations = are_usual && of_names * 5 < with_extension;
     for (parts, nodes) in rest {
         let forms = siblings.get(&separators(&parts)).map_or(0, BTreeSet::len);
-        let distinct: usize = nodes.iter().map(|node| node.values_seen.distinct.len()).sum();
+        let mut different = DistinctValues::default();
+        nodes.iter().for_each(|node| different.merge(&node.values_seen.distinct));
+        let distinct = different.len();
         let supported = established_callers(&nodes, conducts) >= FORM_CALLERS_MIN;
         match () {
             // One thing in several representations.
@@ -193,9 +196,10 @@ pub fn mixed_groups<'g>(
                 let sign = parts.first().map_or("", |first| first.separator.as_str());
                 groups.push(MixedGroup { parts: vec![FormPart::value(sign)], nodes });
             }
+            () if is_joined(&parts) && distinct > 1 && supported => groups.push(MixedGroup { parts, nodes }),
             () if is_mixed(&parts)
                 && is_told_apart(&parts)
-                && forms <= SIBLING_FORMS_MAX
+                && (forms <= SIBLING_FORMS_MAX || has_arguments(&parts))
                 && distinct > 1
                 && supported =>
             {
@@ -225,6 +229,19 @@ pub const HANDLE_SIGNS: [&str; 2] = ["@", "~"];
 fn is_handle(parts: &[FormPart]) -> bool {
     parts.first().is_some_and(|first| HANDLE_SIGNS.contains(&first.separator.as_str()))
         && parts.iter().all(|part| part.literal.is_none())
+}
+
+/// Two values joined by a sign that names hardly have.
+fn is_joined(parts: &[FormPart]) -> bool {
+    matches!(parts, [first, second]
+        if first.separator.is_empty() && JOINING_SIGNS.contains(&second.separator.as_str())
+            && first.literal.is_none() && second.literal.is_none())
+}
+
+/// `Orders(·)`: what is before a bracket is the name of an entity set or a function, however many there are.
+fn has_arguments(parts: &[FormPart]) -> bool {
+    parts.first().is_some_and(|first| first.literal.is_some())
+        && parts.get(1).is_some_and(|second| second.separator.starts_with('('))
 }
 
 /// A point alone tells nothing: names have one too.
@@ -358,8 +375,14 @@ fn parts_of_word(word: &str) -> Vec<FormPart> {
         .collect()
 }
 
-/// Separators with what follows them.
+/// Separators with what follows them; a value behind a literal without a separator is a part of its own.
 pub fn parts_of(text: &str) -> Vec<(&str, &str)> {
+    if let Some(prefix) = text.strip_suffix(VALUE)
+        && !prefix.is_empty()
+        && prefix.bytes().all(|byte| byte.is_ascii_alphanumeric())
+    {
+        return vec![("", prefix), ("", VALUE)];
+    }
     let is_sign = |sign: char| sign.is_alphanumeric() || matches!(sign, '-' | '_' | '·');
     let mut parts = Vec::new();
     let mut rest = text;

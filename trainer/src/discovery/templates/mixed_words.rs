@@ -21,6 +21,8 @@ const NAMES_EVIDENCE_MIN: f64 = 1.0;
 const ALSO_ALONE: f64 = 2.0;
 const FEW_CALLERS: f64 = 1.0;
 const MANY_CALLERS: f64 = -0.5;
+/// A name behind a kind that few ask for: verbs have more callers.
+const NAME_OF_FEW: f64 = 2.0;
 const CALLERS_MANY: usize = 3;
 
 /// What stands between a kind and a name: `v1:tasks`.
@@ -114,6 +116,9 @@ fn groups_by_beginning<'g>(
         if words.len() < NAMES_BEHIND_MIN || sign == KIND_SIGN && kinds > KINDS_MAX {
             continue;
         }
+        if sign == KIND_SIGN && !are_open(folder, &words, literals, values) {
+            continue;
+        }
         let mut parts = vec![FormPart::value(sign)];
         if sign == KIND_SIGN {
             parts.insert(0, FormPart::literal("", kind));
@@ -123,16 +128,34 @@ fn groups_by_beginning<'g>(
     groups
 }
 
+/// Whether what stands behind a kind are names; verbs of one collection (`documents:commit`) are words of an API, used by many.
+fn are_open(folder: &Folder<'_>, words: &[&str], literals: &Words<'_>, values: &Words<'_>) -> bool {
+    let evidence = words.iter().map(|word| {
+        let name = parts_of(word).get(1).map_or("", |(_, name)| *name);
+        let callers = established_callers(nodes_of(word, literals, values), folder.conducts);
+        let of_callers = if callers < CALLERS_MANY { NAME_OF_FEW } else { MANY_CALLERS };
+        looks(folder, name) + of_callers
+    });
+    evidence.sum::<f64>() > 0.0
+}
+
+fn looks(folder: &Folder<'_>, name: &str) -> f64 {
+    if folder.evidence.looks { f64::from(folder.words.of(name)) } else { 0.0 }
+}
+
+fn nodes_of<'n, 'g>(word: &str, literals: &'n Words<'g>, values: &'n Words<'g>) -> &'n [&'g Node] {
+    literals.get(word).or_else(|| values.get(word)).map(Vec::as_slice).unwrap_or_default()
+}
+
 fn evidence_of(folder: &Folder<'_>, name: &str, word: &str, literals: &Words<'_>, values: &Words<'_>) -> f64 {
-    let nodes = literals.get(word).or_else(|| values.get(word)).map(Vec::as_slice).unwrap_or_default();
-    let looks = if folder.evidence.looks { f64::from(folder.words.of(name)) } else { 0.0 };
-    let callers = if established_callers(nodes, folder.conducts) < CALLERS_MANY { FEW_CALLERS } else { MANY_CALLERS };
+    let few = established_callers(nodes_of(word, literals, values), folder.conducts) < CALLERS_MANY;
+    let callers = if few { FEW_CALLERS } else { MANY_CALLERS };
     let alone = match () {
         () if values.contains_key(name) => ALSO_ALONE,
         () if literals.contains_key(name) => -ALSO_ALONE,
         () => 0.0,
     };
-    looks + callers + alone
+    looks(folder, name) + callers + alone
 }
 
 fn take<'g>(words: impl Iterator<Item = &'g str>, literals: &mut Words<'g>, values: &mut Words<'g>) -> Vec<&'g Node> {

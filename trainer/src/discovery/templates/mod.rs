@@ -3,6 +3,7 @@
 //! From the root down, the children of each node are put into one group of values and any number of literals; what is below the
 //! values is looked at together from then on, so that every decision rests on all the traffic that it is about.
 
+mod alike;
 mod decision;
 mod enumerated;
 mod evidence;
@@ -25,7 +26,7 @@ use super::corrections::Corrections;
 use super::graph::{CallKey, Conducts, Support, UrlGraph};
 use super::side_by_side::side_by_side;
 use super::summary::{EndpointSummary, ValueSummary};
-use decision::decide;
+use decision::{Before, decide};
 use habits::CommonTraits;
 use view::View;
 
@@ -96,11 +97,14 @@ pub fn fold<E>(
         words.learn(&of_host.root, odds)?;
         judged.push((host, &of_host.root, words));
     }
-    Ok(side_by_side(&judged, |(host, root, words)| {
-        let common = CommonTraits::of(root, words);
-        let folder = Folder { host, words, common: &common, conducts: &graph.conducts, corrections, evidence };
-        FoldedHost { host: (*host).clone(), root: folder.fold(&View::of(vec![root]), "", 0) }
-    }))
+    let common = side_by_side(&judged, |(_, root, words)| CommonTraits::of(root, words));
+    let hosts = judged.iter().zip(&common).map(|((host, root, words), common)| {
+        let folder = Folder { host, words, common, conducts: &graph.conducts, corrections, evidence };
+        let place =
+            Branch { view: View::of(vec![root]), prefix: String::new(), parameters: 0, before: Before::Nothing };
+        FoldedHost { host: (*host).clone(), root: folder.fold(&place, true) }
+    });
+    Ok(hosts.collect())
 }
 
 /// What every decision about a host may look at.
@@ -113,28 +117,70 @@ struct Folder<'f> {
     evidence: Evidence,
 }
 
+/// Nodes to be decided about together.
+struct Branch<'g> {
+    view: View<'g>,
+    /// The template so far without names.
+    prefix: String,
+    /// Parameters of the template so far.
+    parameters: usize,
+    before: Before,
+}
+
+impl<'g> Branch<'g> {
+    fn below(&self, component: &str, nodes: Vec<&'g super::graph::Node>, names: usize, before: Before) -> Self {
+        let prefix = format!("{}/{component}", self.prefix);
+        Self { view: View::of(nodes), prefix, parameters: self.parameters + names, before }
+    }
+}
+
 impl<'f> Folder<'f> {
-    /// `prefix` is the template so far without names, `parameters` how many it has.
-    fn fold(&self, view: &View<'f>, prefix: &str, parameters: usize) -> FoldedNode {
-        let decided = decide(self, view, self.corrections.at(self.host, prefix));
-        let mut folded = FoldedNode { calls: view.calls(), ..FoldedNode::default() };
-        for (word, nodes) in decided.literals {
-            let child = self.fold(&View::of(nodes), &format!("{prefix}/{word}"), parameters);
+    /// `is_alone` tells that nothing else is at work, so that branches may be folded side by side.
+    fn fold(&self, place: &Branch<'f>, is_alone: bool) -> FoldedNode {
+        let decided = decide(self, &place.view, place.before, self.corrections.at(self.host, &place.prefix));
+        let mut folded = FoldedNode { calls: place.view.calls(), ..FoldedNode::default() };
+        let words: Vec<&str> = decided.literals.keys().copied().collect();
+        let literals = decided.literals.into_iter().map(|(word, nodes)| place.below(word, nodes, 0, Before::Literal));
+        let components: Vec<MixedComponent> =
+            decided.mixed.iter().map(|group| group.component(place.parameters)).collect();
+        let mixed = components.iter().zip(&decided.mixed);
+        let mixed = mixed.map(|(component, group)| {
+            place.below("{}", group.nodes.clone(), component.template.matches('{').count(), Before::Object)
+        });
+        let before_next = if decided.is_enumeration { Before::Enumeration } else { Before::Object };
+        let parameter = (!decided.values.is_empty()).then(|| place.below("{}", decided.values.clone(), 1, before_next));
+        let places: Vec<Branch<'f>> = literals.chain(mixed).chain(parameter).collect();
+        let mut below = self.fold_all(&places, is_alone).into_iter();
+        for (word, child) in words.into_iter().zip(&mut below) {
             folded.literals.insert(word.to_owned(), child);
         }
-        for group in decided.mixed {
-            let component = group.component(parameters);
-            let names = component.template.matches('{').count();
-            let child = self.fold(&View::of(group.nodes.clone()), &format!("{prefix}/{{}}"), parameters + names);
+        for ((component, group), node) in components.into_iter().zip(decided.mixed).zip(&mut below) {
             let parameter = PathParameter { name: component.template.clone(), ..parameter_of(&group.nodes, 1.0, "") };
-            folded.mixed.push(FoldedMixed { component, parameter, node: child });
+            folded.mixed.push(FoldedMixed { component, parameter, node });
         }
         // Those with more literals are more special and are tried first.
         folded.mixed.sort_by_key(|mixed| std::cmp::Reverse(mixed.component.literals()));
-        if !decided.values.is_empty() {
-            let node = self.fold(&View::of(decided.values.clone()), &format!("{prefix}/{{}}"), parameters + 1);
-            let parameter = parameter_of(&decided.values, decided.confidence, &parameter_name(parameters));
-            folded.parameter = Some(Box::new(FoldedParameter { parameter, node }));
+        folded.parameter = below.next().map(|node| {
+            let name = parameter_name(place.parameters);
+            let parameter = parameter_of(&decided.values, decided.confidence, &name);
+            Box::new(FoldedParameter { parameter, node })
+        });
+        folded
+    }
+
+    /// Places folded, in their order. What has most of the traffic is taken apart further before its branches are shared out.
+    fn fold_all(&self, places: &[Branch<'f>], is_alone: bool) -> Vec<FoldedNode> {
+        if !is_alone {
+            return places.iter().map(|place| self.fold(place, false)).collect();
+        }
+        let visits: Vec<u64> = places.iter().map(|place| place.view.visits()).collect();
+        let all: u64 = visits.iter().sum();
+        let largest = visits.iter().position(|visits| visits * 2 > all);
+        let others: Vec<&Branch<'f>> =
+            places.iter().enumerate().filter(|(index, _)| Some(*index) != largest).map(|(_, place)| place).collect();
+        let mut folded = side_by_side(&others, |place| self.fold(place, false));
+        if let Some((index, place)) = largest.and_then(|index| Some((index, places.get(index)?))) {
+            folded.insert(index, self.fold(place, true));
         }
         folded
     }

@@ -16,6 +16,10 @@ impl<'g> View<'g> {
         Self { nodes }
     }
 
+    pub fn visits(&self) -> u64 {
+        visits_of(&self.nodes)
+    }
+
     /// Children by word.
     pub fn words(&self) -> BTreeMap<&'g str, Vec<&'g Node>> {
         let mut words: BTreeMap<&str, Vec<&Node>> = BTreeMap::new();
@@ -56,11 +60,11 @@ pub fn calls_of(nodes: &[&Node]) -> u64 {
     nodes.iter().flat_map(|node| node.calls.values()).map(|call| call.support.visits).sum()
 }
 
-/// Distinct callers of all nodes together whose requests mostly succeed; beyond all bounds where no caller is named.
+/// Distinct callers of all nodes together whose requests mostly succeed; beyond all bounds where hardly any caller is named.
 pub fn established_callers(nodes: &[&Node], conducts: &Conducts) -> usize {
     let mut support = Support::default();
     nodes.iter().for_each(|node| support.merge(&node.support));
-    if support.callers().is_empty() {
+    if support.visits == 0 || support.mostly_callerless().is_some() {
         return usize::MAX;
     }
     support.callers().iter().filter(|caller| conducts.is_established(**caller)).count()

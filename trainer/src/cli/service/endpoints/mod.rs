@@ -8,7 +8,8 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 
-use super::{OutputArgs, ServiceArgs, segment, show as show_answer, show_json};
+use super::{OutputArgs, ServiceArgs, read_answer, segment, show as show_answer, show_json};
+use crate::cli::difference::refuse_difference;
 use crate::discovery::SPECIFICATION_BYTES_MAX;
 use crate::discovery::comparison::Comparison;
 use crate::discovery::inventory::EndpointState;
@@ -60,6 +61,9 @@ enum EndpointsCommand {
         /// Host to compare with; may be left out when there is only one, or the document names it
         #[arg(long)]
         host: Option<String>,
+        /// Exit with code 3 when the traffic is not as declared; unused operations are no difference
+        #[arg(long)]
+        fail_on_difference: bool,
         #[command(flatten)]
         service: ServiceArgs,
         #[command(flatten)]
@@ -110,13 +114,15 @@ pub fn run(args: &EndpointsArgs) -> anyhow::Result<()> {
             let query = [("scope", client.scope()), ("host", host.as_deref())];
             show_json(&client.get("/v1/openapi.json", &query)?)
         }
-        EndpointsCommand::Compare { specification, host, service, output } => {
+        EndpointsCommand::Compare { specification, host, fail_on_difference, service, output } => {
             let document = super::read_bounded(specification, SPECIFICATION_BYTES_MAX)
                 .with_context(|| format!("read the specification {}", specification.display()))?;
             let client = service.client()?;
             let query = [("scope", client.scope()), ("host", host.as_deref())];
             let answer = client.post_document("/v1/openapi/comparison", &query, "application/yaml", &document)?;
-            show_answer(answer, output, |comparison: Comparison| comparison.to_string())
+            let comparison: Comparison = read_answer(&answer)?;
+            show_answer(answer, output, |comparison: Comparison| comparison.to_string())?;
+            if *fail_on_difference { Ok(refuse_difference(&comparison)?) } else { Ok(()) }
         }
         EndpointsCommand::Pin(args) => corrections::add("pin", args),
         EndpointsCommand::Split(args) => corrections::add("split", args),
