@@ -1,13 +1,19 @@
-use serde::{Deserialize, Serialize};
+use std::fmt;
+
+use serde::de::{IgnoredAny, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::limits;
 
 use super::{CapturedExchange, ExchangeRecord};
 
 /// Version of the batch format that is written.
-pub const BATCH_VERSION: u16 = 3;
+pub const BATCH_VERSION: u16 = 4;
 /// Oldest version that is read; what it does not tell is as if it had not been seen.
 pub const BATCH_VERSION_MIN: u16 = 2;
+
+/// How deep a batch is nested.
+const DEPTH_MAX: usize = 32;
 
 /// What one worker's filter sends at once.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -83,11 +89,13 @@ impl Batch {
         if bytes.len() > limits::BATCH_BYTES_MAX {
             return Err(BatchError::TooLarge { bytes: bytes.len() });
         }
-        let mut deserializer = rmp_serde::Deserializer::from_read_ref(bytes);
-        deserializer.set_max_depth(32);
-        let batch = Self::deserialize(&mut deserializer)
-            .map_err(|error| BatchError::Malformed { reason: error.to_string() })?;
-        if !(BATCH_VERSION_MIN..=BATCH_VERSION).contains(&batch.version) {
+        let is_read = |version| (BATCH_VERSION_MIN..=BATCH_VERSION).contains(&version);
+        let batch: Self = read(bytes).map_err(|error| match read::<VersionAlone>(bytes) {
+            // Its structures may have other members, so that it looks malformed.
+            Ok(VersionAlone(version)) if !is_read(version) => BatchError::Version { version },
+            _ => BatchError::Malformed { reason: error.to_string() },
+        })?;
+        if !is_read(batch.version) {
             return Err(BatchError::Version { version: batch.version });
         }
         batch.check_limits()?;
@@ -167,6 +175,37 @@ impl Batch {
     }
 }
 
+fn read<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> Result<T, rmp_serde::decode::Error> {
+    let mut deserializer = rmp_serde::Deserializer::from_read_ref(bytes);
+    deserializer.set_max_depth(DEPTH_MAX);
+    T::deserialize(&mut deserializer)
+}
+
+/// The first member of a batch of any version, which has told the version since the first.
+struct VersionAlone(u16);
+
+impl<'de> Deserialize<'de> for VersionAlone {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct First;
+
+        impl<'de> Visitor<'de> for First {
+            type Value = VersionAlone;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("an array that begins with a version")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut members: A) -> Result<VersionAlone, A::Error> {
+                let version = members.next_element()?.ok_or_else(|| serde::de::Error::invalid_length(0, &self))?;
+                while members.next_element::<IgnoredAny>()?.is_some() {}
+                Ok(VersionAlone(version))
+            }
+        }
+
+        deserializer.deserialize_seq(First)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -225,21 +264,57 @@ mod tests {
         assert_eq!(Batch::decode(&batch.encode().unwrap()).unwrap(), batch);
     }
 
-    /// As version 2 was written: without what a body is not.
+    /// The array of an observation's members with a member less, and without the last one's bytes.
+    fn without_last_member(bytes: &[u8], last: &[u8]) -> Vec<u8> {
+        // No payloads, whether any is unscored, and after the observation the weight.
+        let (members, weight) = ([0xdc, 0, OBSERVATION_MEMBERS], [0xca, 0x3f, 0x80, 0, 0]);
+        let mut shorter = bytes.to_vec();
+        let place = shorter.windows(3).position(|window| window == members).unwrap();
+        shorter[place + 2] -= 1;
+        let end = shorter.windows(5).position(|window| window == weight).unwrap();
+        assert!(shorter[..end].ends_with(last));
+        shorter.drain(end - last.len()..end);
+        shorter
+    }
+
+    const OBSERVATION_MEMBERS: u8 = 18;
+
+    /// As version 3 was written: without whether payloads are unscored. And version 2: without what a body is not, too.
     #[test]
-    fn the_version_before_is_read() {
-        let before = Batch { version: 2, ..batch() };
-        let bytes = before.encode().unwrap();
-        // The body measures, an array of six that ends in nil: nine bytes, and nothing else.
-        let measures = [0x96, 9, 1, 0, 0xc2, 0xc2, 0xc0];
-        let place = bytes
-            .windows(measures.len())
-            .position(|window| window[0] == measures[0] && window[1] == 9 && window[4..] == measures[4..]);
-        let place = place.unwrap();
-        let mut older = bytes;
-        older[place] = 0x95;
-        older.remove(place + 6);
+    fn the_versions_before_are_read() {
+        let before = Batch { version: 3, ..batch() };
+        let older = without_last_member(&before.encode().unwrap(), &[0xc2]);
         assert_eq!(Batch::decode(&older).unwrap(), before);
+
+        let before = Batch { version: 2, ..batch() };
+        let mut oldest = without_last_member(&before.encode().unwrap(), &[0xc2]);
+        // The body measures are an array of six that ends in nil.
+        let measures = [0x96, 9, 1, 0, 0xc2, 0xc2, 0xc0];
+        let place = oldest
+            .windows(measures.len())
+            .position(|window| window[0] == measures[0] && window[1] == 9 && window[4..] == measures[4..])
+            .unwrap();
+        oldest[place] = 0x95;
+        oldest.remove(place + 6);
+        assert_eq!(Batch::decode(&oldest).unwrap(), before);
+    }
+
+    /// What a newer filter adds to the records: the older trainer says that it is the older one.
+    #[test]
+    fn a_newer_version_is_named_even_where_it_has_more_members() {
+        let newer = Batch { version: BATCH_VERSION + 1, ..batch() };
+        let mut bytes = newer.encode().unwrap();
+        let place = bytes.windows(3).position(|window| window == [0xdc, 0, OBSERVATION_MEMBERS]).unwrap();
+        bytes[place + 2] += 1;
+        let end = bytes.windows(5).position(|window| window == [0xca, 0x3f, 0x80, 0, 0]).unwrap();
+        bytes.insert(end, 0xc3);
+        let error = Batch::decode(&bytes).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the batch has version 5, this trainer reads versions 2 to 4: update the older side"
+        );
+        bytes[1] = 4;
+        assert!(matches!(Batch::decode(&bytes), Err(BatchError::Malformed { .. })));
     }
 
     #[test]
