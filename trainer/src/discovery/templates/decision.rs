@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use apiward_detector::observation::ContentClass;
+
 use crate::discovery::corrections::PlaceCorrection;
 use crate::discovery::graph::Node;
 use crate::discovery::limits;
@@ -180,7 +182,7 @@ fn candidate<'g>(
         own_evidence += if handed_out * 2 > visits_of(&nodes) { HANDED_OUT } else { 0.0 };
         own_evidence += if is_supported { SUPPORTED + SUPPORTED_FOLD * remembered.ln() } else { UNSUPPORTED };
     }
-    let is_kept = correction.is_some_and(|correction| correction.literals.contains(word));
+    let is_kept = is_grpc(&nodes) || correction.is_some_and(|correction| correction.literals.contains(word));
     let is_folded = correction.is_some_and(|correction| correction.fold) && !is_kept;
     Candidate {
         is_supported,
@@ -195,6 +197,17 @@ fn candidate<'g>(
         is_fixed: is_kept || is_folded,
         evidence: 0.0,
     }
+}
+
+/// Whether most calls are gRPC's, whose paths are a service and a method: literals, both of them.
+fn is_grpc(nodes: &[&Node]) -> bool {
+    let below = nodes.iter().flat_map(|node| node.words.values()).flat_map(|child| child.calls.values());
+    let (mut of_grpc, mut all) = (0, 0);
+    for call in nodes.iter().flat_map(|node| node.calls.values()).chain(below) {
+        of_grpc += call.summary.requests_of(ContentClass::Grpc);
+        all += call.summary.succeeded;
+    }
+    of_grpc * 2 > all
 }
 
 /// Assigns words to the group of values until nothing changes.
