@@ -143,9 +143,9 @@ fn invoices(number: usize) -> NoteRequest {
     NoteRequest::json("/api/invoices", &json!({"order": 1_000 + number, "total": 5 + number % 80}))
 }
 
-/// Customers read notes, staff reads notes and reports, the cart takes from stock, billing writes invoices. There are many more
-/// customers than staff: of all who have the role `user`, few turn to reports.
-fn usual(round: usize) -> [(Sender, NoteRequest); 8] {
+/// Customers read notes and take from stock, as the cart does; staff reads notes and reports and writes invoices, as billing does.
+/// There are many more customers than staff: of all who have the role `user`, few turn to reports.
+fn usual(round: usize) -> [(Sender, NoteRequest); 10] {
     [
         (Sender::Customer(round % CUSTOMERS), note(round)),
         (Sender::Customer((round + 5) % CUSTOMERS), note(2 * round)),
@@ -153,6 +153,8 @@ fn usual(round: usize) -> [(Sender, NoteRequest); 8] {
         (Sender::Customer((round + 17) % CUSTOMERS), note(5 * round)),
         (Sender::Staff(round % STAFF), report(round)),
         (Sender::Staff(round % STAFF), note(round + 3)),
+        (Sender::Customer((round + 2) % CUSTOMERS), stock(round + 9)),
+        (Sender::Staff((round + 1) % STAFF), invoices(round + 9)),
         (Sender::Workload("cart"), stock(round)),
         (Sender::Workload("billing"), invoices(round)),
     ]
