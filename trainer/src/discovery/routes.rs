@@ -68,7 +68,7 @@ struct EndpointWalk<'w> {
 impl EndpointWalk<'_> {
     fn node(&mut self, node: &FoldedNode, template: &str, parameters: &mut Vec<PathParameter>) {
         for (endpoint, call) in calls_of(self.host, node, template) {
-            if self.needed.suffices(endpoint.id, &call.support, &self.graph) {
+            if self.needed.suffices(endpoint.id, &call.support, self.graph) {
                 self.found.push(DiscoveredEndpoint {
                     endpoint,
                     parameters: parameters.clone(),
@@ -155,7 +155,7 @@ impl TableBuilder<'_> {
     fn node(&mut self, node: &FoldedNode, template: &str) -> Option<RouteNode> {
         let mut finished = RouteNode::default();
         for (endpoint, call) in calls_of(self.host, node, template) {
-            if self.needed.suffices(endpoint.id, &call.support, &self.graph) {
+            if self.needed.suffices(endpoint.id, &call.support, self.graph) {
                 self.add(&mut finished, endpoint);
             }
         }
