@@ -41,13 +41,13 @@ impl Quantiles {
         Self(standardised.map(|value| (value * QUANTILE_STEPS).round().clamp(-127.0, 127.0) as i8))
     }
 
-    /// −ln of the share of the endpoint's own exchanges that are as far out, both sides together, 0 or more. Of what was seen
-    /// seldom here the end is not known well: what is a little beyond it is only a little more surprising.
-    pub fn own_surprise(&self, standardised: f32) -> f32 {
+    /// −ln of the share of the endpoint's own exchanges that are as far out, both sides together, 0 or more; `None` beyond
+    /// all that was seen here.
+    pub fn own_surprise(&self, standardised: f32) -> Option<f32> {
         let [first, .., last] = self.0.map(|stored| f32::from(stored) / QUANTILE_STEPS);
         let rounding = 0.5 / QUANTILE_STEPS;
         let is_seen = standardised >= first - rounding && standardised <= last + rounding;
-        self.tail_surprise(if is_seen { standardised.clamp(first, last) } else { standardised })
+        is_seen.then(|| self.tail_surprise(standardised.clamp(first, last)))
     }
 
     /// −ln of the smaller tail probability of a standardised value, 0 or more: interpolated between the stored quantiles,
