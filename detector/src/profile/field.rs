@@ -11,6 +11,9 @@ pub const PATTERNS_MAX: usize = 64;
 /// Values kept per field as an enumeration; a field with more has none.
 pub const VALUES_ENUMERATED_MAX: usize = 24;
 
+/// Logarithmic magnitude of 1.
+const MAGNITUDE_OF_ONE: i8 = 2;
+
 /// The kinds of oddity that a single value can have, in the order of [`FieldProfile::novelty`].
 pub const FIELD_KINDS: [FindingKind; 9] = [
     FindingKind::MissingField,
@@ -165,10 +168,13 @@ impl FieldProfile {
             } else {
                 i16::from(magnitude) - i16::from(most)
             };
+            // Small numbers are part of every count: of ids and amounts the small ones may just not have come yet.
+            let is_small = magnitude < least && magnitude >= MAGNITUDE_OF_ONE;
             report(Oddity {
                 kind: FindingKind::Range,
                 property: u64::from(magnitude < least),
                 extent: match beyond {
+                    _ if is_small => 0,
                     ..=1 => 0,
                     2..=4 => 1,
                     _ => 2,

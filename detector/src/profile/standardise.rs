@@ -11,6 +11,11 @@ pub const QUANTILE_LEVELS: [f32; 9] = [0.001, 0.01, 0.05, 0.25, 0.5, 0.75, 0.95,
 /// Steps of one standard deviation in stored quantiles.
 const QUANTILE_STEPS: f32 = 8.0;
 
+/// −ln of the shares beyond a quartile and beyond the outermost quantile, one less the other.
+const QUARTER_TO_OUTERMOST: f32 = 5.52;
+/// Shortest e-fold of an endpoint's own tail, in standard deviations.
+const TAIL_FOLD_MIN: f32 = 0.125;
+
 /// Centre and spread of one feature at one endpoint.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct FeatureScale {
@@ -41,13 +46,19 @@ impl Quantiles {
         Self(standardised.map(|value| (value * QUANTILE_STEPS).round().clamp(-127.0, 127.0) as i8))
     }
 
-    /// −ln of the share of the endpoint's own exchanges that are as far out, both sides together, 0 or more; `None` beyond
-    /// all that was seen here.
-    pub fn own_surprise(&self, standardised: f32) -> Option<f32> {
-        let [first, .., last] = self.0.map(|stored| f32::from(stored) / QUANTILE_STEPS);
+    /// −ln of the share of the endpoint's own exchanges that are as far out, both sides together, 0 or more. Beyond all that was
+    /// seen here it goes on as an exponential tail does that has come as far between the outer quarter and the outermost: where
+    /// values scatter, the next one may well be a little further out than all before it.
+    pub fn own_surprise(&self, standardised: f32) -> f32 {
+        let [first, _, _, lower, _, upper, _, _, last] = self.0.map(|stored| f32::from(stored) / QUANTILE_STEPS);
+        let inside = self.tail_surprise(standardised.clamp(first, last));
+        let (beyond, length) = if standardised > last {
+            (standardised - last, last - upper)
+        } else {
+            (first - standardised, lower - first)
+        };
         let rounding = 0.5 / QUANTILE_STEPS;
-        let is_seen = standardised >= first - rounding && standardised <= last + rounding;
-        is_seen.then(|| self.tail_surprise(standardised.clamp(first, last)))
+        inside + (beyond - rounding).max(0.0) / (length / QUARTER_TO_OUTERMOST).max(TAIL_FOLD_MIN)
     }
 
     /// −ln of the smaller tail probability of a standardised value, 0 or more: interpolated between the stored quantiles,

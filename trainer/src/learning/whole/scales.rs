@@ -20,55 +20,74 @@ const DAY_HOURS_MIN: usize = 20;
 
 /// Centre, spread and quantiles of every feature at every endpoint.
 pub fn learn_scales(routes: &RouteTable, profiles: &mut [EndpointProfile], located: &[Located<'_>], parts: &[Part]) {
-    let mut samples: Vec<Vec<Vec<f32>>> = vec![vec![Vec::new(); feature_count()]; routes.endpoints.len()];
-    let mut fallback = samples.clone();
+    let mut samples: Vec<Vec<Sample>> = vec![vec![Sample::default(); feature_count()]; routes.endpoints.len()];
     let mut hours = [false; 24];
     for (place, part) in located.iter().zip(parts) {
         let observation = &place.record.observation;
         if let Some(minute) = observation.minute_of_day {
             hours[usize::from(minute / 60).min(23)] = true;
         }
-        let into = if *part == Part::Fitting { &mut samples } else { &mut fallback };
-        for (feature, value) in features_of(observation).into_iter().enumerate() {
-            into[place.endpoint][feature].extend(value);
+        for (sample, value) in samples[place.endpoint].iter_mut().zip(features_of(observation)) {
+            sample.extend(value, *part);
         }
     }
     let whole_day = hours.iter().filter(|seen| **seen).count() >= DAY_HOURS_MIN;
-    for (endpoint, spare) in samples.iter_mut().zip(fallback) {
-        for (values, spare) in endpoint.iter_mut().zip(spare) {
-            if values.is_empty() {
-                *values = spare;
-            }
-            values.sort_by(f32::total_cmp);
-        }
-    }
-    let pooled: Vec<f32> = (0..feature_count()).map(|feature| pooled_spread(&samples, feature)).collect();
+    samples.iter_mut().flatten().for_each(Sample::sort);
+    let pooled: Vec<f32> = (0..feature_count())
+        .map(|feature| median_spread(samples.iter().map(|endpoint| &endpoint[feature])))
+        .collect();
     for (profile, endpoint) in profiles.iter_mut().zip(&samples) {
         profile.features = endpoint
             .iter()
             .zip(&FEATURES)
             .zip(&pooled)
-            .map(|((values, feature), pooled)| {
-                if values.is_empty() || (feature.unit == FeatureUnit::DayTime && !whole_day) {
+            .map(|((sample, feature), pooled)| {
+                if sample.all.is_empty() || (feature.unit == FeatureUnit::DayTime && !whole_day) {
                     return FeatureScale::default();
                 }
-                feature_scale(values, *pooled, feature.unit.scale_floor())
+                let (center, scale) = sample.center_and_scale(*pooled, feature.unit.scale_floor());
+                FeatureScale { center, scale, quantiles: sample.quantiles(center, scale) }
             })
             .collect();
     }
 }
 
-fn feature_scale(sorted: &[f32], pooled: f32, floor: f32) -> FeatureScale {
-    let count = sorted.len() as f32;
-    let own = spread(sorted);
-    let shrunk = ((count * own * own + POOL_WEIGHT * pooled * pooled) / (count + POOL_WEIGHT)).sqrt();
-    let (center, scale) = (quantile(sorted, 0.5), shrunk.max(floor));
-    FeatureScale { center, scale, quantiles: quantiles(sorted, center, scale) }
+/// What an endpoint showed of one statistic. Its centre and spread are those of the exchanges that the network is fitted on; how
+/// far out it goes is told by all of them, since errors are smaller where the network was fitted.
+#[derive(Debug, Clone, Default)]
+struct Sample {
+    /// Of the fitted exchanges, or of all where there are none.
+    fitted: Vec<f32>,
+    all: Vec<f32>,
 }
 
-/// Typical spread of a feature within an endpoint: the median over endpoints.
-fn pooled_spread(samples: &[Vec<Vec<f32>>], feature: usize) -> f32 {
-    median_spread(samples.iter().map(|endpoint| &endpoint[feature]))
+impl Sample {
+    fn extend(&mut self, value: Option<f32>, part: Part) {
+        self.all.extend(value);
+        if part == Part::Fitting {
+            self.fitted.extend(value);
+        }
+    }
+
+    fn sort(&mut self) {
+        if self.fitted.is_empty() {
+            self.fitted.clone_from(&self.all);
+        }
+        self.fitted.sort_by(f32::total_cmp);
+        self.all.sort_by(f32::total_cmp);
+    }
+
+    /// The spread is shrunk to that of the pool.
+    fn center_and_scale(&self, pooled: f32, floor: f32) -> (f32, f32) {
+        let count = self.fitted.len() as f32;
+        let own = spread(&self.fitted);
+        let shrunk = ((count * own * own + POOL_WEIGHT * pooled * pooled) / (count + POOL_WEIGHT)).sqrt();
+        (quantile(&self.fitted, 0.5), shrunk.max(floor))
+    }
+
+    fn quantiles(&self, center: f32, scale: f32) -> Quantiles {
+        Quantiles::of(QUANTILE_LEVELS.map(|level| (quantile(&self.all, level) - center) / scale))
+    }
 }
 
 /// Robust standard deviation: the larger of what the quartiles and what the outer twentieths tell of a normal distribution.
@@ -76,10 +95,6 @@ fn spread(sorted: &[f32]) -> f32 {
     let quartiles = (quantile(sorted, 0.75) - quantile(sorted, 0.25)) / 1.349;
     let outer = (quantile(sorted, 0.95) - quantile(sorted, 0.05)) / 3.290;
     quartiles.max(outer)
-}
-
-fn quantiles(sorted: &[f32], center: f32, scale: f32) -> Quantiles {
-    Quantiles::of(QUANTILE_LEVELS.map(|level| (quantile(sorted, level) - center) / scale))
 }
 
 /// Linear between order statistics; 0 of nothing.
@@ -102,21 +117,16 @@ pub fn learn_error_scales(
     phase: Phase,
 ) {
     let at = phase.index();
-    let mut errors: Vec<(Vec<f32>, Vec<f32>)> = vec![Default::default(); profiles.len()];
-    let mut fallback = errors.clone();
+    let mut errors: Vec<(Sample, Sample)> = vec![Default::default(); profiles.len()];
     for ((place, evaluated), part) in located.iter().zip(evaluated).zip(parts) {
         let Some(evaluated) = evaluated else { continue };
-        let into = if *part == Part::Fitting { &mut errors } else { &mut fallback };
-        let logarithm = |error: f32| error.max(ErrorScale::ERROR_FLOOR).ln();
-        into[place.endpoint].0.push(logarithm(evaluated.error));
-        into[place.endpoint].1.push(logarithm(evaluated.baseline));
+        let logarithm = |error: f32| Some(error.max(ErrorScale::ERROR_FLOOR).ln());
+        errors[place.endpoint].0.extend(logarithm(evaluated.error), *part);
+        errors[place.endpoint].1.extend(logarithm(evaluated.baseline), *part);
     }
-    for (own, spare) in errors.iter_mut().zip(fallback) {
-        if own.0.is_empty() {
-            *own = spare;
-        }
-        own.0.sort_by(f32::total_cmp);
-        own.1.sort_by(f32::total_cmp);
+    for (network, baseline) in &mut errors {
+        network.sort();
+        baseline.sort();
     }
     let pooled_error = median_spread(errors.iter().map(|(network, _)| network));
     let pooled_baseline = median_spread(errors.iter().map(|(_, baseline)| baseline));
@@ -126,22 +136,20 @@ pub fn learn_error_scales(
     }
 }
 
-/// The median over endpoints of the spread of their (sorted) values.
-fn median_spread<'v>(endpoints: impl Iterator<Item = &'v Vec<f32>>) -> f32 {
-    let mut spreads: Vec<f32> = endpoints.filter(|values| values.len() > 1).map(|values| spread(values)).collect();
+/// Typical spread within an endpoint: the median over endpoints.
+fn median_spread<'v>(samples: impl Iterator<Item = &'v Sample>) -> f32 {
+    let several = samples.filter(|sample| sample.fitted.len() > 1);
+    let mut spreads: Vec<f32> = several.map(|sample| spread(&sample.fitted)).collect();
     spreads.sort_by(f32::total_cmp);
     quantile(&spreads, 0.5)
 }
 
-fn error_scale(sorted: &[f32], pooled: f32) -> ErrorScale {
-    if sorted.is_empty() {
+fn error_scale(sample: &Sample, pooled: f32) -> ErrorScale {
+    if sample.all.is_empty() {
         return ErrorScale::default();
     }
-    let count = sorted.len() as f32;
-    let own = spread(sorted);
-    let shrunk = ((count * own * own + POOL_WEIGHT * pooled * pooled) / (count + POOL_WEIGHT)).sqrt();
-    let (center, scale) = (quantile(sorted, 0.5), shrunk.max(ERROR_SCALE_MIN));
-    ErrorScale { center, scale, quantiles: quantiles(sorted, center, scale) }
+    let (center, scale) = sample.center_and_scale(pooled, ERROR_SCALE_MIN);
+    ErrorScale { center, scale, quantiles: sample.quantiles(center, scale) }
 }
 
 #[cfg(test)]
