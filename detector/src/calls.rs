@@ -12,7 +12,7 @@ use crate::sequence::{NextCall, SequenceDetector};
 use crate::session::{CallAnswered, CallMade, CallOutcome, CallStep, CallSymbol, CallerSession, SessionStore};
 use crate::telemetry::CallerRecord;
 use crate::verdict::{Finding, FindingKind, Verdict, higher, insert_findings};
-use crate::volume::{LoginField, SessionSubject, SessionSubjectState, VolumeCalibration, VolumeJudgement, object_of};
+use crate::volume::{LoginField, SessionSubject, SubjectActivity, VolumeCalibration, VolumeJudgement, object_of};
 
 /// What reasons call the endpoints that the route table does not know.
 const UNKNOWN_ENDPOINTS: &str = "unknown endpoints";
@@ -164,7 +164,7 @@ impl Detector {
             let mut of_caller = VolumeJudgement::default();
             sessions.change_caller(caller, CallStep::Answer, &mut |session| {
                 session.answer(call.endpoint, &answer);
-                let state = SessionSubjectState { subject, hash: caller, activity: &session.activity };
+                let state = SubjectActivity { subject, hash: caller, activity: &session.activity };
                 of_caller = volume.judge(state, call.endpoint, &call.label, Phase::Response);
             });
             judged.add_volume(subject, caller, of_caller);
@@ -174,7 +174,7 @@ impl Detector {
             let mut of_address = VolumeJudgement::default();
             sessions.change_address(address, CallStep::Answer, &mut |session| {
                 session.answer(&answer);
-                let state = SessionSubjectState { subject, hash: address, activity: &session.activity };
+                let state = SubjectActivity { subject, hash: address, activity: &session.activity };
                 of_address = volume.judge(state, call.endpoint, &call.label, Phase::Response);
             });
             judged.add_volume(subject, address, of_address);
@@ -199,7 +199,7 @@ impl Detector {
         let mut judged = VolumeJudgement::default();
         sessions.change_address(hash, CallStep::Answer, &mut |session| {
             session.answer(answer);
-            let state = SessionSubjectState { subject, hash, activity: &session.activity };
+            let state = SubjectActivity { subject, hash, activity: &session.activity };
             judged = volume.judge(state, call.endpoint, &call.label, Phase::Response);
         });
         judged.findings.retain(|finding| finding.kind == FindingKind::FailureRate);
@@ -236,7 +236,7 @@ impl Detector {
                 }
                 let Some(at_ms) = at_ms else { return };
                 session.count(&made(at_ms, caller.network));
-                let state = SessionSubjectState { subject, hash: named, activity: &session.activity };
+                let state = SubjectActivity { subject, hash: named, activity: &session.activity };
                 of_caller = volume.judge(state, endpoint, &call.label, phase);
             });
             judged.sequence = in_order.score;
@@ -248,7 +248,7 @@ impl Detector {
             let mut of_address = VolumeJudgement::default();
             sessions.change_address(address, CallStep::Begin, &mut |session| {
                 session.count(&made(at_ms, caller.identity));
-                let state = SessionSubjectState { subject, hash: address, activity: &session.activity };
+                let state = SubjectActivity { subject, hash: address, activity: &session.activity };
                 of_address = volume.judge(state, endpoint, &call.label, phase);
             });
             judged.add_volume(subject, address, of_address);

@@ -2,6 +2,7 @@
 
 pub mod demo;
 pub mod discovery;
+pub mod flagged;
 pub mod harness;
 pub mod sequence;
 pub mod shop;

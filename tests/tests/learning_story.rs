@@ -10,6 +10,7 @@ use apiward_detector::exchange::Exchange;
 use apiward_detector::hashing::KeyedHasher;
 use apiward_detector::observation::Observer;
 use apiward_detector::telemetry::{CallerRecord, ExchangeRecord, VerdictRecord};
+use apiward_e2e::flagged::Flagged;
 use apiward_e2e::shop::{Release, Shop, ShopClock};
 use apiward_e2e::traffic::{self, AttackKind, AttackPlan, InProcessShop, Scenario};
 use apiward_trainer::learning::{LearnedModel, LearningSettings, Promotion, THRESHOLD_STEP_MAX, learn};
@@ -30,19 +31,6 @@ struct Story {
     next_seed: u64,
     now_ms: i64,
     records: Vec<ExchangeRecord>,
-}
-
-/// How many there were, and how many of them were flagged.
-#[derive(Debug, Default, Clone, Copy)]
-struct Flagged {
-    sent: usize,
-    flagged: usize,
-}
-
-impl Flagged {
-    fn share(self) -> f64 {
-        self.flagged as f64 / self.sent.max(1) as f64
-    }
 }
 
 impl Story {
@@ -70,8 +58,7 @@ impl Story {
             let observation = Observer::observe(&exchange, &self.hasher);
             let verdict = judge.map(|detector| detector.judge_exchange(&observation).verdict);
             if is_counted {
-                of_label.sent += 1;
-                of_label.flagged += usize::from(verdict.as_ref().is_some_and(|verdict| verdict.anomalous));
+                of_label.count(verdict.as_ref().is_some_and(|verdict| verdict.anomalous));
             }
             self.records.push(ExchangeRecord {
                 at_ms: exchange.at_ms,

@@ -12,6 +12,7 @@ use apiward_detector::hashing::KeyedHasher;
 use apiward_detector::observation::Observer;
 use apiward_detector::session::MemorySessions;
 use apiward_detector::telemetry::{CallerRecord, ExchangeRecord, VerdictRecord};
+use apiward_e2e::flagged::Flagged;
 use apiward_e2e::shop::Release;
 use apiward_e2e::traffic::{self, AttackKind, AttackPlan, AttackShare, START, Scenario};
 use apiward_trainer::learning::{LearningSettings, learn};
@@ -34,27 +35,14 @@ struct Weeks {
     records: [Vec<ExchangeRecord>; 2],
 }
 
-/// Exchanges of one kind, and those of them that were flagged.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-struct Flagged {
-    flagged: usize,
-    of: usize,
-}
-
-impl Flagged {
-    fn share(self) -> f64 {
-        self.flagged as f64 / self.of.max(1) as f64
-    }
-}
-
 /// The labels of a week's exchanges, and whether they were flagged.
 struct JudgedWeek(Vec<(&'static str, bool)>);
 
 impl JudgedWeek {
     fn flagged(&self, wanted: &str) -> Flagged {
-        let of_label = self.0.iter().filter(|(label, _)| *label == wanted);
-        let flagged = of_label.clone().filter(|(_, flagged)| *flagged).count();
-        Flagged { flagged, of: of_label.count() }
+        let mut of_label = Flagged::default();
+        self.0.iter().filter(|(label, _)| *label == wanted).for_each(|(_, flagged)| of_label.count(*flagged));
+        of_label
     }
 }
 

@@ -9,7 +9,7 @@ use super::{SessionSubject, VolumeCalibration};
 
 /// One subject as it stands after a call.
 #[derive(Debug, Clone, Copy)]
-pub struct SessionSubjectState<'s> {
+pub struct SubjectActivity<'s> {
     pub subject: SessionSubject,
     /// Keyed hash.
     pub hash: u64,
@@ -28,7 +28,7 @@ impl VolumeCalibration {
     /// Judges a subject after a call of the endpoint, which has that label.
     pub fn judge(
         &self,
-        state: SessionSubjectState<'_>,
+        state: SubjectActivity<'_>,
         endpoint: CallSymbol,
         label: &str,
         phase: Phase,

@@ -6,7 +6,7 @@ mod judging;
 
 pub use calibration::{BusySubject, SessionSubject, VolumeCalibration, VolumeThreshold};
 pub use identifiers::{LoginField, object_of};
-pub use judging::{SessionSubjectState, VolumeJudgement};
+pub use judging::{SubjectActivity, VolumeJudgement};
 
 #[cfg(test)]
 mod tests;

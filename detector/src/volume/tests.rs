@@ -39,7 +39,7 @@ fn after(calls: usize) -> Activity {
 
 fn judge(hash: u64, calls: usize) -> VolumeJudgement {
     let activity = after(calls);
-    let state = SessionSubjectState { subject: SessionSubject::Address, hash, activity: &activity };
+    let state = SubjectActivity { subject: SessionSubject::Address, hash, activity: &activity };
     calibration().judge(state, LOGIN, "POST /login", Phase::Headers)
 }
 
@@ -68,7 +68,7 @@ fn who_was_always_busy_may_stay_so_but_no_busier() {
 #[test]
 fn nothing_is_judged_where_nothing_was_learned() {
     let activity = after(1_000);
-    let state = SessionSubjectState { subject: SessionSubject::Caller, hash: 1, activity: &activity };
+    let state = SubjectActivity { subject: SessionSubject::Caller, hash: 1, activity: &activity };
     let judged = VolumeCalibration::default().judge(state, LOGIN, "POST /login", Phase::Headers);
     assert_eq!(judged, VolumeJudgement::default());
 }

@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::calls::{Call, calls_table};
 use super::watchlist::Entry;
 use super::{OutputArgs, ServiceArgs, segment, short_time, show, table};
 
@@ -40,17 +41,6 @@ struct Profile {
 }
 
 #[derive(Deserialize)]
-struct Call {
-    at: Option<String>,
-    endpoint: String,
-    status: Option<u16>,
-    verdict: String,
-    blocked: bool,
-    score: Option<f64>,
-    reasons: Vec<String>,
-}
-
-#[derive(Deserialize)]
 struct Activity {
     measure: Value,
     horizon: Value,
@@ -73,18 +63,7 @@ fn profile(profile: Profile) -> String {
     for entry in &profile.watchlist {
         text.push_str(&format!("watched until {}: {}\n", short_time(&entry.expires_at), entry.reason));
     }
-    let mut calls = table(&["at", "endpoint", "status", "verdict", "score", "reason"]);
-    for call in &profile.sequence {
-        let verdict = if call.blocked { "blocked" } else { &call.verdict };
-        calls.add_row([
-            &call.at.as_deref().map(short_time).unwrap_or_default(),
-            &call.endpoint,
-            &call.status.map(|status| status.to_string()).unwrap_or_default(),
-            verdict,
-            &call.score.map(|score| format!("{score:.4}")).unwrap_or_default(),
-            &call.reasons.join("; "),
-        ]);
-    }
+    let calls = calls_table(&profile.sequence);
     text.push_str(&format!("\n{calls}\n"));
     let mut counts = table(&["count", "within the", "of", "now", "usual", "alarm"]);
     for activity in profile.activity.iter().filter(|activity| activity.count >= 0.5) {

@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 
+use super::calls::{Call, calls_table};
 use super::{OutputArgs, ServiceArgs, segment, short_time, show, table};
 
 /// List what was detected: anomalies by caller, endpoint and reason, and incidents
@@ -88,14 +89,6 @@ struct Detection {
     sequence: Vec<Call>,
 }
 
-#[derive(Deserialize)]
-struct Call {
-    at: Option<String>,
-    endpoint: String,
-    status: Option<u16>,
-    verdict: String,
-}
-
 pub fn run(args: &DetectionsArgs) -> anyhow::Result<()> {
     match &args.command {
         DetectionsCommand::List(args) => {
@@ -161,16 +154,7 @@ fn details(detection: Detection) -> String {
     if detection.sequence.is_empty() {
         return table.to_string();
     }
-    let mut calls = super::table(&["its calls until then", "endpoint", "status", "verdict"]);
-    for call in &detection.sequence {
-        calls.add_row([
-            &call.at.as_deref().map(short_time).unwrap_or_default(),
-            &call.endpoint,
-            &call.status.map(|status| status.to_string()).unwrap_or_default(),
-            &call.verdict,
-        ]);
-    }
-    format!("{table}\n\n{calls}")
+    format!("{table}\n\nits calls until then:\n{}", calls_table(&detection.sequence))
 }
 
 fn who(detection: &Detection) -> &str {

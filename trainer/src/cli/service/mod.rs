@@ -1,5 +1,6 @@
 //! The REST API of a running service, from a shell.
 
+mod calls;
 pub mod callers;
 pub mod detections;
 pub mod endpoints;

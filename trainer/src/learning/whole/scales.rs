@@ -33,9 +33,8 @@ pub fn learn_scales(routes: &RouteTable, profiles: &mut [EndpointProfile], locat
     }
     let whole_day = hours.iter().filter(|seen| **seen).count() >= DAY_HOURS_MIN;
     samples.iter_mut().flatten().for_each(Sample::sort);
-    let pooled: Vec<f32> = (0..feature_count())
-        .map(|feature| median_spread(samples.iter().map(|endpoint| &endpoint[feature])))
-        .collect();
+    let pooled: Vec<f32> =
+        (0..feature_count()).map(|feature| median_spread(samples.iter().map(|endpoint| &endpoint[feature]))).collect();
     for (profile, endpoint) in profiles.iter_mut().zip(&samples) {
         profile.features = endpoint
             .iter()
