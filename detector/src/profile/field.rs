@@ -13,6 +13,8 @@ pub const VALUES_ENUMERATED_MAX: usize = 24;
 
 /// Logarithmic magnitude of 1.
 const MAGNITUDE_OF_ONE: i8 = 2;
+/// How much smaller, in powers of two, the number of an object may be than all that were seen.
+const EARLY_MAX: i16 = 3;
 
 /// The kinds of oddity that a single value can have, in the order of [`FieldProfile::novelty`].
 pub const FIELD_KINDS: [FindingKind; 9] = [
@@ -168,19 +170,20 @@ impl FieldProfile {
             } else {
                 i16::from(magnitude) - i16::from(most)
             };
-            // Small numbers are part of every count: of ids and amounts the small ones may just not have come yet.
-            let is_small = magnitude < least && magnitude >= MAGNITUDE_OF_ONE;
-            report(Oddity {
-                kind: FindingKind::Range,
-                property: u64::from(magnitude < least),
-                extent: match beyond {
-                    _ if is_small => 0,
-                    ..=1 => 0,
-                    2..=4 => 1,
-                    _ => 2,
-                },
-                text: if magnitude < least { OddityText::Below } else { OddityText::Above },
-            });
+            // Numbers in paths name objects, counted from 1: of those that are used, the first may just not have come yet.
+            let is_early = self.location == Location::Path && magnitude < least && magnitude >= MAGNITUDE_OF_ONE;
+            if !is_early || beyond > EARLY_MAX {
+                report(Oddity {
+                    kind: FindingKind::Range,
+                    property: u64::from(magnitude < least),
+                    extent: match beyond {
+                        ..=1 => 0,
+                        2..=4 => 1,
+                        _ => 2,
+                    },
+                    text: if magnitude < least { OddityText::Below } else { OddityText::Above },
+                });
+            }
         }
         if let Some(values) = &self.enumeration
             && !field.encoding.is_container()
@@ -293,6 +296,8 @@ fn with_article(noun: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hashing::{KeyedHasher, Purpose};
+    use crate::observation::ValueShape;
 
     #[test]
     fn patterns_of_prose_fold_to_one_form() {
@@ -300,6 +305,39 @@ mod tests {
         assert_eq!(fold_pattern("Aa_Aa'_A_'9'='9"), "w_Aa'_w_'9'='9");
         assert_eq!(fold_pattern("9-9"), "9-9");
         assert_eq!(fold_pattern(""), "");
+    }
+
+    #[test]
+    fn an_early_object_is_not_odd_but_a_small_amount_is() {
+        let hasher = KeyedHasher::new(b"0123456789abcdef").unwrap();
+        let shape = |text: &str| ValueShape::of_text(text, 0, Purpose::Value, &hasher);
+        let odd = |location: Location, value: &str| {
+            let usual = shape("40");
+            let profile = FieldProfile {
+                location,
+                name: "id".to_owned(),
+                exchanges: 400,
+                required: true,
+                types: vec![(ValueEncoding::Text, ValueType::Integer)],
+                classes: usual.classes,
+                punctuation: Vec::new(),
+                length_min: 1,
+                length_max: 4,
+                magnitude: Some((5, 9)),
+                patterns: None,
+                enumeration: None,
+                repeats_max: 1,
+                novelty: [Novelty(0); FIELD_KINDS.len()],
+            };
+            let mut kinds = Vec::new();
+            let field =
+                ObservedField { location, name: "id".to_owned(), encoding: ValueEncoding::Text, shape: shape(value) };
+            profile.check(&field, |oddity| kinds.push(oddity.kind));
+            kinds.contains(&FindingKind::Range)
+        };
+        assert!(!odd(Location::Path, "2") && !odd(Location::Path, "40"));
+        assert!(odd(Location::Path, "0") && odd(Location::Path, "5000"));
+        assert!(odd(Location::Form, "2"));
     }
 
     #[test]

@@ -118,6 +118,9 @@ pub fn learn_whole(
         };
         let surprises: Vec<f32> = held_out().map(|(profile, one)| surprise(profile, one)).collect();
         let mut armed = tails::armed(&surprises, tails::SURPRISE_SHAPES, budget / 3.0, budget);
+        // A single statistic that is not rarer than the budget by its own tail is no alarm, however few exchanges showed one.
+        let floor = -((budget / 3.0) as f32).ln();
+        armed.alarm = armed.alarm.map(|alarm| alarm.max(floor));
         armed.alarm = armed.alarm.map(|alarm| continuity.hold(alarm, |parent| parent.whole[at].surprise.alarm));
         for (number, (place, one)) in located.iter().zip(&own).enumerate() {
             if let Some(one) = one {
