@@ -3,6 +3,7 @@
 //! `watch` follows the committed records, `watchlist` keeps who it found and hands it to filters and people, `profile` tells of one
 //! caller.
 
+mod active_detectors;
 mod profile;
 mod shown_call;
 mod watch;
@@ -11,6 +12,7 @@ mod watchlist;
 use crate::problem::Problem;
 use crate::serve::ApiRouter;
 
+pub use active_detectors::ActiveDetectors;
 pub use shown_call::ShownCall;
 pub use watch::run;
 pub use watchlist::drop_expired;

@@ -21,7 +21,6 @@ use crate::serve::{ApiRouter, Service};
 use crate::storage::records;
 
 use super::shown_call::ShownCall;
-use super::watch::active_detector;
 use super::watchlist::{self, Entry};
 
 /// Calls that are shown.
@@ -89,7 +88,7 @@ async fn show(
     }
     let calls = query.calls.unwrap_or(CALLS_DEFAULT).clamp(1, CALLS_MAX) as usize;
     let sequence = latest.iter().skip(latest.len().saturating_sub(calls)).map(ShownCall::of).collect();
-    let activity = match active_detector(&service, &scope).await? {
+    let activity = match service.active_detectors.of(&service.pool, &scope).await? {
         Some(detector) => {
             let replayed = tokio::task::spawn_blocking(move || activity(&detector, subject, hash, &latest));
             replayed.await.map_err(|error| Problem::Internal(error.into()))?

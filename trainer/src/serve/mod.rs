@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::auth::Tokens;
-use crate::callers;
+use crate::callers::{self, ActiveDetectors};
 use crate::endpoints;
 use crate::ingest::{self, IngestQueue};
 use crate::metrics::Metrics;
@@ -53,6 +53,7 @@ pub struct Service {
     /// What filters get before the first model.
     pub starter: Arc<Starter>,
     pub scope_graphs: ScopeGraphs,
+    pub active_detectors: ActiveDetectors,
     pub settings: Arc<Settings>,
     /// Wakes the worker when a run was queued here.
     pub runs_waiting: Arc<Notify>,
@@ -127,6 +128,7 @@ impl Running {
             publisher,
             starter,
             scope_graphs,
+            active_detectors: ActiveDetectors::default(),
             settings,
             runs_waiting,
             stopping,

@@ -7,12 +7,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use apiward_detector::bundle::Bundle;
+use serde::Serialize;
 use sqlx::PgPool;
 use time::OffsetDateTime;
 use tokio::sync::watch;
 
 use crate::endpoints::corrections;
-use crate::learning::{self, LearnedModel, LearningError, LearningSettings};
+use crate::learning::{self, LearnedModel, LearningError, LearningReport, LearningSettings};
 use crate::models::{self, Cause, Publication, registry};
 use crate::payload_exceptions;
 use crate::serve::Service;
@@ -70,6 +71,15 @@ async fn next(service: &Service) -> anyhow::Result<bool> {
     Ok(true)
 }
 
+/// What a run tells about its model, and about the records that it had.
+#[derive(Serialize)]
+struct RunReport<'a> {
+    #[serde(flatten)]
+    learning: &'a LearningReport,
+    /// Records of senders beyond their share, which were not learned from.
+    over_sender_share: u64,
+}
+
 /// From records to a stored and, if the gate lets it out, published model. `None` when it was interrupted.
 async fn work(service: &Service, claim: &Claim) -> anyhow::Result<Option<&'static str>> {
     let alive = KeptAlive::start(service, claim);
@@ -86,10 +96,12 @@ async fn work(service: &Service, claim: &Claim) -> anyhow::Result<Option<&'stati
     }
     anyhow::ensure!(!latest.records.is_empty(), "scope {:?} has no records to learn from", claim.scope);
     let parent = registry::active(&mut *service.pool.acquire().await?, &claim.scope).await?;
+    let over_sender_share = latest.over_sender_share;
     let Some(learned) = learn(service, claim, &alive, latest, parent).await? else {
         return Ok(None);
     };
-    let report = serde_json::to_value(&learned.report).context("write the learning report")?;
+    let report = RunReport { learning: &learned.report, over_sender_share };
+    let report = serde_json::to_value(&report).context("write the learning report")?;
     let (bundle, refusal) = tokio::task::spawn_blocking(move || {
         let refusal = models::refusal(&learned.bundle, &learned.report);
         (learned.bundle, refusal)

@@ -21,7 +21,7 @@ use crate::storage::{LockName, try_lock_in_session};
 use super::watchlist;
 use scope::{Followed, ScopeWatch};
 
-pub use scope::{WatchedAlarm, active_detector};
+pub use scope::WatchedAlarm;
 
 /// How often new records are looked for.
 const EVERY: Duration = Duration::from_secs(1);

@@ -1,6 +1,7 @@
 //! The sessions of one scope, followed with its active model.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -12,7 +13,6 @@ use apiward_detector::volume::SessionSubject;
 use time::OffsetDateTime;
 use tokio::sync::mpsc;
 
-use crate::models::registry;
 use crate::serve::Service;
 use crate::storage::new_records::{self, EncodedRecords, Reading, Snapshot};
 use crate::storage::records;
@@ -30,8 +30,7 @@ const ALARMS_MAX: usize = 256;
 
 /// A scope as far as it was followed.
 pub struct ScopeWatch {
-    serial: i64,
-    detector: Detector,
+    detector: Arc<Detector>,
     sessions: MemorySessions,
     seen: Snapshot,
 }
@@ -60,21 +59,11 @@ pub struct WatchedAlarm {
 impl ScopeWatch {
     /// Takes in what is new, with the model that is active now. `None` while there is no model to judge by.
     pub async fn follow(service: &Service, scope: &str, known: Option<Self>) -> anyhow::Result<Option<Followed>> {
-        let serial: Option<i64> = sqlx::query_scalar("select max(serial) from publications where scope = $1")
-            .bind(scope)
-            .fetch_one(&service.pool)
-            .await?;
-        let Some(serial) = serial else { return Ok(None) };
+        let Some(detector) = service.active_detectors.of(&service.pool, scope).await? else { return Ok(None) };
         let watch = match known {
-            Some(watch) if watch.serial == serial => watch,
-            known => {
-                let Some(detector) = active_detector(service, scope).await? else { return Ok(None) };
-                match known {
-                    // Sessions do not depend on the model.
-                    Some(watch) => Self { serial, detector, ..watch },
-                    None => return begin(service, scope, serial, detector).await.map(Some),
-                }
-            }
+            // Sessions do not depend on the model.
+            Some(watch) => Self { detector, ..watch },
+            None => return begin(service, scope, detector).await.map(Some),
         };
         if !new_records::exist(&service.pool, scope, &watch.seen).await? {
             return Ok(Some(Followed { watch: Some(watch), alarms: Vec::new(), unreadable: 0, broken_off: None }));
@@ -152,17 +141,8 @@ pub fn judge(detector: &Detector, record: &ExchangeRecord, sessions: &mut Memory
     alarmed
 }
 
-/// The engine with the scope's active model; `None` where there is none that judges callers.
-pub async fn active_detector(service: &Service, scope: &str) -> anyhow::Result<Option<Detector>> {
-    let content = registry::active(&mut *service.pool.acquire().await?, scope).await?;
-    let Some(content) = content else { return Ok(None) };
-    let loaded = tokio::task::spawn_blocking(move || Detector::load(content));
-    let detector = loaded.await.context("load the active model")?.context("load the active model")?;
-    Ok(detector.judges_callers().then_some(detector))
-}
-
 /// Sessions as the records of the last hours leave them. What alarmed in them was found when they came.
-async fn begin(service: &Service, scope: &str, serial: i64, detector: Detector) -> anyhow::Result<Followed> {
+async fn begin(service: &Service, scope: &str, detector: Arc<Detector>) -> anyhow::Result<Followed> {
     let since = OffsetDateTime::now_utc() - RECENT;
     let (recent, seen) = new_records::recent(&service.pool, scope, since, RECENT_RECORDS_MAX).await?;
     let replayed = tokio::task::spawn_blocking(move || {
@@ -171,7 +151,7 @@ async fn begin(service: &Service, scope: &str, serial: i64, detector: Detector) 
         for record in &records {
             judge(&detector, record, &mut sessions);
         }
-        let watch = ScopeWatch { serial, detector, sessions, seen };
+        let watch = ScopeWatch { detector, sessions, seen };
         Followed { watch: Some(watch), alarms: Vec::new(), unreadable, broken_off: None }
     });
     replayed.await.context("replay the records of the last hours")

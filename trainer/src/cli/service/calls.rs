@@ -20,11 +20,12 @@ pub struct Call {
 pub fn calls_table(calls: &[Call]) -> Table {
     let mut shown = table(&["at", "endpoint", "status", "verdict", "score", "reason"]);
     for call in calls {
+        let verdict = if call.blocked { "blocked" } else { &call.verdict };
         shown.add_row([
             &call.at.as_deref().map(short_time).unwrap_or_default(),
             &call.endpoint,
             &call.status.map(|status| status.to_string()).unwrap_or_default(),
-            if call.blocked { "blocked" } else { &call.verdict },
+            verdict,
             &call.score.map(|score| format!("{score:.4}")).unwrap_or_default(),
             &call.reasons.join("; "),
         ]);

@@ -1,7 +1,7 @@
 //! The REST API of a running service, from a shell.
 
-mod calls;
 pub mod callers;
+mod calls;
 pub mod detections;
 pub mod endpoints;
 pub mod models;
