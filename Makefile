@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := build
-.PHONY: help setup build module test demo discovery-figures lint wasm-size component-network starter clean
+.PHONY: help setup build module test demo bench discovery-figures lint wasm-size component-network starter clean
 
 # Where set-up's results are (Envoy, ONNX Runtime, PostgreSQL, Python): see scripts/setup.
 env := source .cache/env;
@@ -27,6 +27,9 @@ test: build ## Run every test, with a real Envoy, PostgreSQL, ONNX Runtime and J
 
 demo: build ## Tell the whole story once and judge it (KEEP=1 leaves it running)
 	$(env) cargo run --release --locked --package apiward-e2e --bin demo
+
+bench: build ## Measure what the filter costs in Envoy's processor time, as ratios of one run
+	$(env) cargo run --release --locked --package apiward-e2e --bin payload-cost
 
 # Another file of operations, such as of public APIs: make discovery-figures OPERATIONS=operations.tsv
 OPERATIONS := tests/data/discovery/operations.tsv

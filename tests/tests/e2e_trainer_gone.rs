@@ -1,13 +1,14 @@
-//! Without a trainer, requests pass as if the filter were not there; and a model that was loaded goes on judging.
+//! Without a trainer, requests pass as if the filter were not there; and a model that was loaded goes on judging, also after the
+//! module trapped.
 
 mod e2e;
 
-use apiward_e2e::harness::{Envoy, Secrets, free_address};
+use apiward_e2e::harness::{Envoy, Secrets, filter_module, free_address};
 use serde_json::json;
 
 use e2e::{
     Client, EchoService, HostileTrainer, NoteRequest, Reply, VERDICT_HEADER, capture, filter_configuration,
-    honest_requests, learn, serial_of, until_judged_on_all_workers,
+    honest_requests, learn, serial_of, trapping_module, until, until_judged_on_all_workers,
 };
 
 const LEARNED_EXCHANGES: usize = 600;
@@ -17,6 +18,9 @@ const SERIAL: u64 = 3;
 const CONNECTIONS: usize = 24;
 /// Past what the filter reads, and past Envoy's buffers.
 const LARGE_BODY_BYTES: usize = 3 * 1024 * 1024;
+
+/// A request with more headers makes the module trap here.
+const HEADERS_MAX: u8 = 60;
 
 const POLLS_FAILED: &str = "apiward_bundle_polls_total.result.failed";
 const BATCHES_RETRIED: &str = "apiward_telemetry_batches_total.result.retried";
@@ -61,11 +65,15 @@ async fn with_no_trainer_from_the_start_envoy_serves_and_requests_pass_untouched
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn when_the_trainer_dies_the_model_that_it_gave_goes_on_judging() -> anyhow::Result<()> {
+async fn when_the_trainer_dies_or_the_module_traps_the_model_that_was_loaded_goes_on_judging() -> anyhow::Result<()> {
     let secrets = Secrets::random()?;
     let service = EchoService::start().await?;
     let trainer = HostileTrainer::start().await?;
+    let folder = tempfile::tempdir()?;
+    let module = folder.path().join("trapping.wasm");
+    std::fs::write(&module, trapping_module(&std::fs::read(filter_module()?)?, HEADERS_MAX)?)?;
     let envoy = Envoy::builder(service.address(), trainer.address(), &secrets)?
+        .module(module)
         .filter(&filter_configuration(&json!({})))
         .start()
         .await?;
@@ -84,5 +92,21 @@ async fn when_the_trainer_dies_the_model_that_it_gave_goes_on_judging() -> anyho
         assert!(verdict_of(&attack).starts_with("anomalous;"), "{:?}", verdict_of(&attack));
         assert_eq!(serial_of(&attack.headers), Some(SERIAL));
     }
+
+    let many = (0..HEADERS_MAX).fold(NoteRequest::get("/api/notes/7"), |many, _| many.with_header("x-many", "1"));
+    let received = service.received().begun.len();
+    assert_eq!(client.send(&many).await?.status, 503, "the request that the module trapped on");
+    assert_eq!(service.received().begun.len(), received, "the service got it");
+    // The next request on that worker starts the module anew, which finds the model in shared data.
+    until("the model on all workers again", async || {
+        for _ in 0..CONNECTIONS {
+            let reply = client.send(&NoteRequest::get("/api/backup/database")).await?;
+            if serial_of(&reply.headers) != Some(SERIAL) || !verdict_of(&reply).starts_with("anomalous;") {
+                return Ok(None);
+            }
+        }
+        Ok(Some(()))
+    })
+    .await?;
     envoy.stop().await
 }

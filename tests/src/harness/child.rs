@@ -65,6 +65,14 @@ impl ChildProcess {
         MemoryUse::of(self.id()).with_context(|| format!("{} has ended", self.name))
     }
 
+    /// Processor time that its threads have taken so far.
+    ///
+    /// # Errors
+    /// When it has ended.
+    pub fn cpu_time(&self) -> anyhow::Result<Duration> {
+        super::memory::cpu_time(self.id()).with_context(|| format!("{} has ended", self.name))
+    }
+
     /// Waits until `look` finds something.
     ///
     /// # Errors

@@ -217,6 +217,14 @@ impl Envoy {
         self.child.memory()
     }
 
+    /// Processor time that its threads have taken so far, in steps of the system's clock (10 ms).
+    ///
+    /// # Errors
+    /// When it has ended.
+    pub fn cpu_time(&self) -> anyhow::Result<Duration> {
+        self.child.cpu_time()
+    }
+
     /// All that it and the filter logged so far.
     pub fn log(&self) -> String {
         self.child.output()

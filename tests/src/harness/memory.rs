@@ -1,4 +1,6 @@
-//! Memory of running processes, as Linux counts it.
+//! Memory and processor time of running processes, as Linux counts them.
+
+use std::time::Duration;
 
 use anyhow::Context as _;
 use procfs::process::{Process, all_processes};
@@ -23,6 +25,16 @@ impl MemoryUse {
         let peak_bytes = status.vmhwm.context("the process has no memory any more")? * KIB;
         Ok(Self { peak_bytes, descendants_bytes: descendants(pid)?.iter().map(proportional_bytes).sum() })
     }
+}
+
+/// Processor time of a process and of its ended threads, in user and kernel mode.
+///
+/// # Errors
+/// When the process is gone.
+pub(super) fn cpu_time(pid: u32) -> anyhow::Result<Duration> {
+    let pid = i32::try_from(pid).context("process id")?;
+    let stat = Process::new(pid).and_then(|process| process.stat()).context("read a process's times")?;
+    Ok(Duration::from_secs_f64((stat.utime + stat.stime) as f64 / procfs::ticks_per_second() as f64))
 }
 
 fn descendants(of: i32) -> anyhow::Result<Vec<Process>> {

@@ -20,7 +20,7 @@ pub use child::ChildProcess;
 pub use envoy::{Envoy, EnvoyBuilder};
 pub use http::{Answer, HttpClient};
 pub use memory::MemoryUse;
-pub use programs::apiward;
+pub use programs::{apiward, filter_module};
 pub use secrets::{SCOPE, Secrets};
 pub use shop_server::ShopServer;
 pub use trainer::{Trainer, TrainerBuilder, TrainingRun};

