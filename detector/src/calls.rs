@@ -9,7 +9,7 @@ use crate::hashing::stable_hash;
 use crate::observation::{Observation, ResponseMeasures};
 use crate::route::{RouteMatch, RouteTable};
 use crate::sequence::{NextCall, SequenceDetector};
-use crate::session::{CallAnswered, CallMade, CallOutcome, CallStep, CallSymbol, CallerSession, SessionStore};
+use crate::session::{CallAnswered, CallMade, CallStep, CallSymbol, CallerSession, SessionStore};
 use crate::telemetry::CallerRecord;
 use crate::verdict::{Finding, FindingKind, Verdict, higher, insert_findings};
 use crate::volume::{LoginField, SessionSubject, SubjectActivity, VolumeCalibration, VolumeJudgement, object_of};
@@ -155,9 +155,8 @@ impl Detector {
         sessions: &mut dyn SessionStore,
     ) -> CallFindings {
         let CallContext { caller: CallerRecord { address, .. }, at_ms, weight } = call.context;
-        let outcome = CallOutcome::of_status(response.status);
-        let answer = CallAnswered { outcome, bytes: response.bytes.unwrap_or(0), weight };
         let volume = &self.bundle().volume;
+        let answer = volume.answered(call.endpoint, call.login.is_some(), response, weight);
         let mut judged = CallFindings::default();
         if let Some(caller) = call.context.caller.named_by() {
             let subject = SessionSubject::Caller;

@@ -123,6 +123,8 @@ pub const VOLUME_THRESHOLDS_MAX: usize = 100_000;
 pub const BUSY_SUBJECTS_MAX: usize = 4096;
 /// Endpoints that take logins, in a bundle.
 pub const LOGIN_FIELDS_MAX: usize = 1024;
+/// Kinds of answers by which one of them refuses.
+pub const LOGIN_REFUSALS_MAX: usize = 16;
 /// Bytes of a watchlist file.
 pub const WATCHLIST_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// Entries of a watchlist.

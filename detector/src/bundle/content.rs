@@ -14,7 +14,7 @@ use crate::volume::VolumeCalibration;
 use super::BundleError;
 
 /// Version of the payload, the observation's features included. A filter reads exactly this one.
-pub const BUNDLE_SCHEMA: u32 = 6;
+pub const BUNDLE_SCHEMA: u32 = 7;
 
 /// The payload.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -164,6 +164,7 @@ impl Bundle {
         if self.volume.thresholds.len() > limits::VOLUME_THRESHOLDS_MAX
             || self.volume.busy.len() > limits::BUSY_SUBJECTS_MAX
             || self.volume.logins.len() > limits::LOGIN_FIELDS_MAX
+            || self.volume.logins.iter().any(|login| login.refusals.len() > limits::LOGIN_REFUSALS_MAX)
         {
             return limit("volume thresholds");
         }

@@ -24,6 +24,8 @@ pub struct CallMade {
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct CallAnswered {
     pub outcome: CallOutcome,
+    /// It was a login, and the answer is one by which the endpoint refuses them though its status does not say so.
+    pub login_refused: bool,
     /// Body bytes of the response.
     pub bytes: u64,
     pub weight: f32,
@@ -34,7 +36,7 @@ pub struct CallAnswered {
 #[serde(rename_all = "snake_case")]
 pub enum Measure {
     Calls,
-    /// Calls that the service refused: 4xx.
+    /// Calls that the service refused.
     Failures,
     ResponseBytes,
     /// Distinct addresses of a caller, distinct callers of an address.
@@ -48,9 +50,9 @@ pub enum Measure {
 }
 
 impl CallAnswered {
-    /// Whether the service refused the call: 4xx.
+    /// Whether the service refused the call: by 4xx, by the status of gRPC, or as it refuses logins.
     pub fn is_failure(&self) -> bool {
-        matches!(self.outcome, CallOutcome::Refused | CallOutcome::Missing | CallOutcome::Invalid)
+        self.login_refused || matches!(self.outcome, CallOutcome::Refused | CallOutcome::Missing | CallOutcome::Invalid)
     }
 }
 

@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::observation::ResponseMeasures;
 
 fn call(at_ms: i64, endpoint: u32, object: Option<u64>) -> CallMade {
     CallMade { at_ms, endpoint: CallSymbol(endpoint), object, other: Some(9), login: None, weight: 1.0 }
@@ -61,7 +62,10 @@ fn a_silence_begins_the_order_anew_but_not_the_counts() {
         session.awake(Some(at_ms));
         session.append(CallSymbol(7), Some(at_ms));
         session.count(&call(at_ms, 7, None));
-        session.answer(CallSymbol(7), &CallAnswered { outcome: CallOutcome::Invalid, bytes: 100, weight: 1.0 });
+        session.answer(
+            CallSymbol(7),
+            &CallAnswered { outcome: CallOutcome::Invalid, bytes: 100, weight: 1.0, ..CallAnswered::default() },
+        );
     }
     assert_eq!(session.window.calls()[1].gap, CallGap::Within4s);
     session.awake(Some(2_000 + SESSION_GAP_MS));
@@ -98,8 +102,12 @@ fn any_session() -> impl Strategy<Value = CallerSession> {
                 session.awake(Some(at_ms));
                 session.append(CallSymbol(endpoint), Some(at_ms));
                 session.count(&call(at_ms, endpoint, object));
-                let outcome = CallOutcome::of_status(Some(bytes));
-                session.answer(CallSymbol(endpoint), &CallAnswered { outcome, bytes: bytes.into(), weight: 1.0 });
+                let response = ResponseMeasures { status: Some(bytes), ..ResponseMeasures::default() };
+                let outcome = CallOutcome::of(&response);
+                session.answer(
+                    CallSymbol(endpoint),
+                    &CallAnswered { outcome, bytes: bytes.into(), weight: 1.0, ..CallAnswered::default() },
+                );
             }
             session
         },

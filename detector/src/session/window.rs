@@ -5,6 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::observation::ResponseMeasures;
+
 /// Calls that a window holds.
 pub const WINDOW_CALLS_MAX: usize = 16;
 
@@ -101,7 +103,18 @@ impl CallOutcome {
         CallOutcome::Failure,
     ];
 
-    pub fn of_status(status: Option<u16>) -> Self {
+    /// By the status of gRPC where there is one, whose calls that fail are 200 too.
+    pub fn of(response: &ResponseMeasures) -> Self {
+        match response.grpc_status {
+            Some(7 | 16) => CallOutcome::Refused,
+            Some(5 | 12) => CallOutcome::Missing,
+            Some(2 | 4 | 13..=15) => CallOutcome::Failure,
+            Some(3 | 6 | 8..=11) => CallOutcome::Invalid,
+            _ => Self::of_status(response.status),
+        }
+    }
+
+    fn of_status(status: Option<u16>) -> Self {
         match status {
             None => CallOutcome::Open,
             Some(401 | 403) => CallOutcome::Refused,
@@ -215,6 +228,20 @@ impl CallWindow {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_grpc_refuses_is_refused_though_http_says_200() {
+        let outcome = |status, grpc_status| {
+            CallOutcome::of(&ResponseMeasures { status, grpc_status, ..ResponseMeasures::default() })
+        };
+        assert_eq!(outcome(Some(200), Some(16)), CallOutcome::Refused);
+        assert_eq!(outcome(Some(200), Some(5)), CallOutcome::Missing);
+        assert_eq!(outcome(Some(200), Some(3)), CallOutcome::Invalid);
+        assert_eq!(outcome(Some(200), Some(14)), CallOutcome::Failure);
+        assert_eq!(outcome(Some(200), Some(0)), CallOutcome::Success);
+        assert_eq!(outcome(Some(401), None), CallOutcome::Refused);
+        assert_eq!(outcome(None, None), CallOutcome::Open);
+    }
 
     #[test]
     fn a_window_keeps_the_last_calls_and_remembers_where_it_has_been() {

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::hashing::stable_hash;
-use crate::session::{CallSymbol, Horizon, Measure};
+use crate::observation::ResponseMeasures;
+use crate::session::{CallAnswered, CallOutcome, CallSymbol, Horizon, Measure};
 
 use super::LoginField;
 
@@ -80,6 +81,23 @@ impl VolumeCalibration {
     pub fn login_field(&self, endpoint_id: u64) -> Option<&LoginField> {
         let place = self.logins.binary_search_by_key(&endpoint_id, |login| login.endpoint_id).ok()?;
         self.logins.get(place)
+    }
+
+    /// How the endpoint answered: to a login, as it is known to answer those who do not get in.
+    pub fn answered(
+        &self,
+        endpoint: CallSymbol,
+        is_login: bool,
+        response: &ResponseMeasures,
+        weight: f32,
+    ) -> CallAnswered {
+        let login = || self.logins.iter().find(|login| CallSymbol::of(login.endpoint_id) == endpoint);
+        CallAnswered {
+            outcome: CallOutcome::of(response),
+            login_refused: is_login && login().is_some_and(|login| login.refuses(response)),
+            bytes: response.bytes.unwrap_or(0),
+            weight,
+        }
     }
 
     pub fn is_armed(&self) -> bool {

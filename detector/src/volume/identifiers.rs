@@ -1,9 +1,9 @@
-//! What a call is about: the object that it asks for, and whom it wants to log in as.
+//! What a call is about: the object that it asks for, whom it wants to log in as, and whether he got in.
 
 use serde::{Deserialize, Serialize};
 
 use crate::hashing::stable_hash;
-use crate::observation::{Location, Observation};
+use crate::observation::{Location, Observation, ResponseMeasures};
 
 /// The field of a login that names who wants in.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -11,9 +11,32 @@ pub struct LoginField {
     pub endpoint_id: u64,
     pub location: Location,
     pub name: String,
+    /// Answers below 400 by which the endpoint refuses a login, sorted: many applications show the form again.
+    pub refusals: Vec<AnswerClass>,
+}
+
+/// What answers have in common.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct AnswerClass {
+    pub status: u16,
+    /// ⌊log2(bytes)⌋ + 1 of the body, 0 where it is empty or its size unknown.
+    pub size: u8,
+}
+
+impl AnswerClass {
+    /// `None` where there is no status.
+    pub fn of(response: &ResponseMeasures) -> Option<Self> {
+        let bits = u64::BITS - response.bytes.unwrap_or(0).leading_zeros();
+        Some(Self { status: response.status?, size: bits as u8 })
+    }
 }
 
 impl LoginField {
+    /// Whether the answer is a refusal that its status does not tell.
+    pub fn refuses(&self, response: &ResponseMeasures) -> bool {
+        AnswerClass::of(response).is_some_and(|answer| self.refusals.binary_search(&answer).is_ok())
+    }
+
     /// Whether only the request's body tells it.
     pub fn is_in_body(&self) -> bool {
         !matches!(self.location, Location::Path | Location::Query | Location::Header | Location::Cookie)

@@ -5,7 +5,7 @@ mod identifiers;
 mod judging;
 
 pub use calibration::{BusySubject, SessionSubject, VolumeCalibration, VolumeThreshold};
-pub use identifiers::{LoginField, object_of};
+pub use identifiers::{AnswerClass, LoginField, object_of};
 pub use judging::{SubjectActivity, VolumeJudgement};
 
 #[cfg(test)]

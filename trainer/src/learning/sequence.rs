@@ -114,9 +114,9 @@ fn calls(routes: &RouteTable, session: &[Step<'_>]) -> Vec<Call> {
         let Step::Call(record) = step else { break };
         let site = CallSite::of(routes, &record.observation).filter(|site| site.endpoint != CallSymbol::UNKNOWN);
         let Some(site) = site else { continue };
-        let status = record.observation.response.as_ref().and_then(|response| response.status);
+        let outcome = record.observation.response.as_ref().map(CallOutcome::of).unwrap_or_default();
         let gap = before.map_or(CallGap::None, |before| gap(before, record));
-        calls.push(Call { endpoint: site.endpoint, gap, outcome: CallOutcome::of_status(status) });
+        calls.push(Call { endpoint: site.endpoint, gap, outcome });
         before = Some(record);
     }
     calls

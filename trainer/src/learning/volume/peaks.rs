@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use apiward_detector::calls::CallSite;
 use apiward_detector::route::RouteTable;
 use apiward_detector::session::{
-    Activity, CallAnswered, CallMade, CallOutcome, CallStep, CallSymbol, Horizon, Measure, MemorySessions, SessionStore,
+    Activity, CallMade, CallStep, CallSymbol, Horizon, Measure, MemorySessions, SessionStore,
 };
 use apiward_detector::telemetry::ExchangeRecord;
 use apiward_detector::volume::{SessionSubject, VolumeCalibration, VolumeThreshold};
@@ -138,11 +138,8 @@ pub fn replay(
         let login = login.and_then(|field| field.find(&record.observation));
         let weight = record.weight.max(1.0);
         let made = |other| CallMade { at_ms, endpoint: site.endpoint, object: site.object, other, login, weight };
-        let answer = record.observation.response.map(|response| CallAnswered {
-            outcome: CallOutcome::of_status(response.status),
-            bytes: response.bytes.unwrap_or(0),
-            weight,
-        });
+        let answered = |response| calibration.answered(site.endpoint, login.is_some(), response, weight);
+        let answer = record.observation.response.as_ref().map(answered);
         sessions.change_caller(named, CallStep::Begin, &mut |session| {
             session.count(&made(record.caller.network));
             if let Some(answer) = &answer {

@@ -130,3 +130,74 @@ fn without_callers_or_times_nothing_is_learned() {
     records.iter_mut().for_each(|record| record.at_ms = None);
     assert_eq!(learn(records, None), (VolumeCalibration::default(), VolumeFigures::default()));
 }
+
+fn login_routes() -> RouteTable {
+    let mut routes = routes();
+    let endpoint = &mut routes.endpoints[0];
+    (endpoint.method, endpoint.template) = ("POST".into(), "/login".into());
+    endpoint.id = endpoint_id("h", "POST", "/login", None);
+    let leaf = RouteNode { methods: vec![("POST".into(), MethodRoute::Endpoint(0))], ..RouteNode::default() };
+    routes.hosts[0].root = RouteNode { words: vec![("login".into(), leaf)], ..RouteNode::default() };
+    routes
+}
+
+/// A login by a form: who gets in is sent on, who does not is shown the form again.
+fn login(at_ms: i64, network: u32, gets_in: bool) -> ExchangeRecord {
+    let hasher = KeyedHasher::new(b"0123456789abcdef").unwrap();
+    let headers = vec![("content-type".into(), "application/x-www-form-urlencoded".into())];
+    let body = format!("username=user{network}&password=secret{at_ms}").into_bytes();
+    let (status, bytes) = if gets_in { (302, 0) } else { (200, 3_000) };
+    let exchange = Exchange {
+        at_ms: Some(at_ms),
+        caller: Caller { address: Some(format!("10.{}.{}.1", network / 250, network % 250)), ..Caller::default() },
+        request: Request {
+            method: "POST".into(),
+            host: "h".into(),
+            target: "/login".into(),
+            headers,
+            body_bytes: body.len() as u64,
+            body,
+        },
+        response: Some(Response { status: Some(status), bytes: Some(bytes), ..Response::default() }),
+    };
+    ExchangeRecord {
+        observation: Observer::observe(&exchange, &hasher),
+        caller: CallerRecord::of(&exchange.caller, &hasher),
+        ..call(at_ms, network)
+    }
+}
+
+#[test]
+fn logins_that_are_refused_by_200_are_counted_as_refused_whoever_tries_them() {
+    let routes = login_routes();
+    let mut records = Vec::new();
+    for network in 0..300_u32 {
+        let at_ms = HOUR_MS + i64::from(network) * 2 * MINUTE_MS;
+        let mistypes = network.is_multiple_of(6);
+        if mistypes {
+            records.push(login(at_ms, network, false));
+        }
+        records.push(login(at_ms + 20_000, network, true));
+    }
+    let located = crate::learning::routes::locate(&routes, &records);
+    let admission = Admission { learned: records.clone(), ..Admission::default() };
+    let (calibration, _) = learn_volume(&routes, &located, &admission, None, &LearningSettings::default());
+    let [learned] = calibration.logins.as_slice() else { panic!("{:?}", calibration.logins) };
+    assert_eq!((learned.name.as_str(), learned.refusals.len(), learned.refusals[0].status), ("username", 1, 200));
+
+    let refused_at_once = |tries: u32, gets_in: bool| {
+        let attack: Vec<ExchangeRecord> =
+            (0..tries).map(|number| login(HOUR_MS + i64::from(number) * 1_000, 1_000 + number, gets_in)).collect();
+        let attack: Vec<&ExchangeRecord> = attack.iter().collect();
+        let mut over = false;
+        peaks::replay(&routes, &calibration, &attack, &mut |_, subject, hash, activity, endpoint| {
+            let (measure, horizon) = (Measure::Failures, Horizon::Hour);
+            let count = activity.measure(measure, endpoint, horizon).ln_1p();
+            over |= subject == SessionSubject::Endpoint
+                && count > calibration.bounds(subject, hash, measure, horizon, endpoint).1;
+        });
+        over
+    };
+    assert!(refused_at_once(200, false), "an address for each try");
+    assert!(!refused_at_once(200, true), "whoever gets in is not counted");
+}
