@@ -10,17 +10,24 @@ use sqlx::PgPool;
 
 use crate::models::registry;
 
+/// What was loaded from a publication.
+#[derive(Clone)]
+struct Loaded {
+    serial: i64,
+    /// `None` where the model does not judge callers.
+    detector: Option<Arc<Detector>>,
+}
+
 /// One engine per scope; a scope's next publication takes the place of the one before.
 #[derive(Clone, Default)]
 pub struct ActiveDetectors {
-    /// `None` for models that do not judge callers.
-    loaded: Arc<Mutex<HashMap<String, (i64, Option<Arc<Detector>>)>>>,
+    by_scope: Arc<Mutex<HashMap<String, Loaded>>>,
 }
 
 impl fmt::Debug for ActiveDetectors {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
-        formatter.debug_list().entries(loaded.keys()).finish()
+        let by_scope = self.by_scope.lock().unwrap_or_else(PoisonError::into_inner);
+        formatter.debug_list().entries(by_scope.keys()).finish()
     }
 }
 
@@ -35,17 +42,16 @@ impl ActiveDetectors {
             .fetch_one(pool)
             .await?;
         let Some(serial) = serial else { return Ok(None) };
-        match self.loaded(scope, serial) {
-            Some(known) => Ok(known),
+        match self.known(scope, serial) {
+            Some(known) => Ok(known.detector),
             None => self.load(pool, scope, serial).await.context("load the active model"),
         }
     }
 
     /// `None` where that publication was not loaded yet.
-    fn loaded(&self, scope: &str, serial: i64) -> Option<Option<Arc<Detector>>> {
-        let loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
-        let (known, detector) = loaded.get(scope)?;
-        (*known == serial).then(|| detector.clone())
+    fn known(&self, scope: &str, serial: i64) -> Option<Loaded> {
+        let by_scope = self.by_scope.lock().unwrap_or_else(PoisonError::into_inner);
+        by_scope.get(scope).filter(|known| known.serial == serial).cloned()
     }
 
     /// Two that ask at once both load, and the last one stays.
@@ -54,8 +60,8 @@ impl ActiveDetectors {
         let Some(content) = content else { return Ok(None) };
         let detector = tokio::task::spawn_blocking(move || Detector::load(content)).await??;
         let detector = detector.judges_callers().then(|| Arc::new(detector));
-        let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
-        loaded.insert(scope.to_owned(), (serial, detector.clone()));
+        let mut by_scope = self.by_scope.lock().unwrap_or_else(PoisonError::into_inner);
+        by_scope.insert(scope.to_owned(), Loaded { serial, detector: detector.clone() });
         Ok(detector)
     }
 }
