@@ -23,7 +23,7 @@ use apiward_trainer::{
         evaluation::{Evaluation, Scored, score},
         evasions::{Robustness, native_cost_us, robustness},
         generator::{Generator, Part},
-        training::{PayloadData, TrainingOptions, fit, fit_again, texts, threshold, windows_of},
+        training::{PayloadData, TrainingOptions, fit, texts, windows_of},
     },
 };
 use clap::{Parser, ValueEnum};
@@ -161,14 +161,12 @@ fn train(
 ) -> anyhow::Result<()> {
     eprintln!("training the twin that is measured");
     let divided = fit(&PayloadData::new(Part::Training, corpora, options), options, &mut show)?;
-    let threshold = threshold(&divided.onnx, options)?;
-    let divided = divided.with_threshold(threshold)?;
+    let divided = divided.with_threshold(options.threshold)?;
     let shipped = if extent.twin {
         divided.clone()
     } else {
         eprintln!("training the network that is shipped");
-        fit_again(&divided, &PayloadData::new(Part::All, corpora, options), options, &mut show)?
-            .with_threshold(threshold)?
+        fit(&PayloadData::new(Part::All, corpora, options), options, &mut show)?.with_threshold(options.threshold)?
     };
     let test = texts(Part::Test, options.test_texts, options.schedule.seed + 3);
     let others =
@@ -185,9 +183,7 @@ fn train(
     let card = ModelCard {
         options,
         templates: Generator::new(Part::All, 0).templates(),
-        divided: &divided,
         shipped: &shipped,
-        threshold,
         test: &Evaluation::new(&score(&divided.onnx, &test)?, 0.0),
         others: &others,
         designs: &compared,

@@ -4,7 +4,7 @@
 use super::tokens::{BLANK, COMMENT, CONTROL, Placed, tokens};
 
 /// Hash buckets of n-grams, words and short texts.
-pub const BUCKETS: usize = 8192;
+pub const BUCKETS: usize = 16384;
 /// Values that describe the shape.
 const SHAPE_FEATURES: usize = super::shape::SHAPE_VALUES;
 /// Features of a window: the buckets, then the shape.
@@ -16,7 +16,7 @@ const TOKEN_LENGTH_MAX: usize = 4;
 /// Bytes of a word that are hashed.
 const WORD_BYTES_MAX: usize = 20;
 /// Bytes of a text that is hashed as a whole.
-const SHORT_TEXT_BYTES_MAX: usize = 40;
+const SHORT_TEXT_BYTES_MAX: usize = 64;
 /// What a count of an n-gram is worth: a base-2 logarithm of one more.
 const COUNT_VALUES: [f32; 8] = [0.0, 1.0, 1.585, 2.0, 2.322, 2.585, 2.807, 3.0];
 

@@ -3,7 +3,7 @@
 use super::lexicon;
 
 /// Words that make an attack without any sign, alone or with the word or number beside them, and names of scanners.
-const SUSPECT_WORDS: [&str; 117] = [
+const SUSPECT_WORDS: [&str; 122] = [
     "__class__",
     "__globals__",
     "__import__",
@@ -13,6 +13,7 @@ const SUSPECT_WORDS: [&str; 117] = [
     "analyse",
     "appscan",
     "arachni",
+    "bash",
     "benchmark",
     "burpcollaborator",
     "bxss",
@@ -42,12 +43,15 @@ const SUSPECT_WORDS: [&str; 117] = [
     "extractvalue",
     "feroxbuster",
     "ffuf",
+    "getent",
     "getenv",
     "getruntime",
     "gobuster",
     "gotestwaf",
+    "grant",
     "havij",
     "having",
+    "identified",
     "ifconfig",
     "information_schema",
     "insert",
@@ -94,6 +98,7 @@ const SUSPECT_WORDS: [&str; 117] = [
     "select",
     "shutdown",
     "skipfish",
+    "slaveof",
     "sleep",
     "sqlmap",
     "sqlninja",
@@ -250,7 +255,9 @@ const PROGRAM_OBJECTS: [&str; 32] = [
 ];
 /// How serialised objects begin as text: of Java in base64 and in hexadecimal, of Java and others compressed, of .NET, Python and Ruby.
 const SERIALISED: [&str; 6] = ["AAEAAAD", "BAhv", "H4sIAAAA", "aced0005", "gASV", "rO0AB"];
-/// Words that join conditions: an attack with a number beside them.
+/// Values that conditions are made of beside numbers.
+const TRUTH_VALUES: [&str; 2] = ["false", "true"];
+/// Words that join conditions: an attack with a number or a truth value beside them.
 const JOINING_WORDS: [&str; 9] = ["and", "between", "div", "in", "is", "not", "or", "regexp", "xor"];
 /// Words that are taken apart at most; a text of more is left to the network.
 const WORDS_MAX: usize = 128;
@@ -314,8 +321,8 @@ fn words_are_harmless(text: &str) -> bool {
         if is_name_of_program(word, text.get(..start).unwrap_or_default(), after) {
             return false;
         }
-        let is_number = word.bytes().all(|byte| byte.is_ascii_digit());
-        if lexicon::contains(&SUSPECT_WORDS, word) || (joined && is_number) {
+        let is_value = word.bytes().all(|byte| byte.is_ascii_digit()) || lexicon::contains(&TRUTH_VALUES, word);
+        if lexicon::contains(&SUSPECT_WORDS, word) || (joined && is_value) {
             return false;
         }
         joined = lexicon::contains(&JOINING_WORDS, word);
@@ -384,6 +391,8 @@ mod tests {
         for text in [
             "'",
             "1 or 1",
+            "or true",
+            "bash -c id",
             "1 or sleep 5",
             "1 and 2",
             "or 1",

@@ -11,7 +11,8 @@ const WINDOWS_MAX: usize = 64;
 
 /// The windows of a text that the network has to look at, in the order of the text; none of plain text.
 ///
-/// Each byte is in one window, and everything of up to 96 bytes is in one as a whole.
+/// Each byte is in one window, and everything of up to 96 bytes is in one as a whole. Plain sentences at the ends of a window are
+/// left out of it, so that it makes no difference how much prose an attack is put into.
 pub fn windows(text: &str) -> Vec<&str> {
     if text.len() <= WINDOW_BYTES {
         return if is_plain(text) { Vec::new() } else { vec![text] };
@@ -20,7 +21,7 @@ pub fn windows(text: &str) -> Vec<&str> {
     let mut start = 0;
     loop {
         let end = text.floor_char_boundary(start + WINDOW_BYTES);
-        let window = text.get(start..end).unwrap_or_default();
+        let window = without_plain_ends(text.get(start..end).unwrap_or_default());
         if !is_plain(window) {
             windows.push(window);
         }
@@ -33,6 +34,29 @@ pub fn windows(text: &str) -> Vec<&str> {
         keep_most_signs(&mut windows);
     }
     windows
+}
+
+/// A window from its first to its last sentence that is not plain; nothing of one that is plain altogether.
+fn without_plain_ends(window: &str) -> &str {
+    let mut rest = window;
+    while let Some(end) = rest.as_bytes().windows(2).position(ends_sentence)
+        && let Some((sentence, others)) = rest.split_at_checked(end + 1)
+        && is_plain(sentence)
+    {
+        rest = others;
+    }
+    while let Some(end) = rest.as_bytes().windows(2).rposition(ends_sentence)
+        && let Some((others, sentence)) = rest.split_at_checked(end + 1)
+        && is_plain(sentence)
+    {
+        rest = others;
+    }
+    rest.trim()
+}
+
+/// A full stop and a blank, or the end of a line.
+fn ends_sentence(two: &[u8]) -> bool {
+    matches!(two, [b'.' | b'!' | b'?', b' ' | b'\n'] | [b'\n', _])
 }
 
 /// Keeps [`WINDOWS_MAX`] windows, in their order.
@@ -53,6 +77,15 @@ fn keep_most_signs(windows: &mut Vec<&str>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn prose_around_an_attack_is_left_out() {
+        let prose = "It rained all night. The river rose by a foot, and we stayed. ".repeat(20);
+        let attack = "1' or '1'='1' -- ";
+        let windows = windows(&format!("{prose}{attack}{prose}")).join("|");
+        assert!(windows.contains(attack.trim()) && windows.len() < 200, "{windows}");
+        assert_eq!(super::windows(&prose), Vec::<&str>::new());
+    }
 
     #[test]
     fn an_attack_in_a_long_text_is_in_a_window_as_a_whole() {

@@ -23,7 +23,9 @@ pub use batches::Noise;
 pub use data::{DataError, FeatureMatrix, PhaseMasks};
 pub use network::{OrtNetwork, Reconstructions};
 pub use order::{ShuffledRows, noise_generator};
-pub use training::{Epoch, HeldOut, HeldOutChunk, ModelInput, Schedule, StopReason, Task, Trained, repeat, train};
+pub use training::{
+    Epoch, HeldOut, HeldOutChunk, ModelInput, Schedule, StopReason, Task, Trained, repeat, train, train_through,
+};
 
 use runtime::RuntimeError;
 

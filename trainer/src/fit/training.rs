@@ -199,6 +199,41 @@ pub fn repeat(
     Ok(Trained { parameters: run.steps.parameters(), history, chosen_epoch, stop_reason: StopReason::EpochsMax })
 }
 
+/// Trains through one epoch for each of `learning_rates`, without stopping early. The parameters are the mean of those at the
+/// ends of the last `averaged` epochs (Izmailov et al., UAI 2018).
+pub fn train_through(
+    task: &mut dyn Task,
+    schedule: &Schedule,
+    learning_rates: &[f32],
+    averaged: usize,
+    progress: &mut dyn FnMut(&Epoch) -> ControlFlow<()>,
+) -> Result<Trained, FitError> {
+    let mut run = Run::start(task, schedule)?;
+    let mut history: Vec<Epoch> = Vec::new();
+    let mut mean: Option<Vec<NamedTensor>> = None;
+    let averaged = averaged.clamp(1, learning_rates.len().max(1));
+    for (&learning_rate, number) in learning_rates.iter().zip(1..) {
+        history.push(run.epoch(task, number, learning_rate, progress)?);
+        if learning_rates.len() - number as usize >= averaged {
+            continue;
+        }
+        let parameters = run.steps.parameters();
+        let Some(mean) = &mut mean else {
+            mean = Some(parameters);
+            continue;
+        };
+        let count = (averaged - (learning_rates.len() - number as usize)) as f32;
+        for (mean, parameter) in mean.iter_mut().zip(&parameters) {
+            for (mean, value) in mean.values.iter_mut().zip(&parameter.values) {
+                *mean += (value - *mean) / count;
+            }
+        }
+    }
+    let chosen_epoch = history.last().map_or(0, |epoch| epoch.number);
+    let parameters = mean.unwrap_or_else(|| run.steps.parameters());
+    Ok(Trained { parameters, history, chosen_epoch, stop_reason: StopReason::EpochsMax })
+}
+
 /// A training under way.
 struct Run {
     steps: TrainingLoop,

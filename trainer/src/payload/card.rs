@@ -6,7 +6,7 @@ use super::{
     comparison::Compared,
     design::NGRAM_DROPOUT,
     evaluation::Evaluation,
-    training::{FittedPayloadNetwork, TrainingOptions},
+    training::{AVERAGED_EPOCHS, FittedPayloadNetwork, SMOOTHING, TrainingOptions},
 };
 
 /// Everything that the card tells.
@@ -14,13 +14,9 @@ pub struct ModelCard<'a> {
     pub options: &'a TrainingOptions,
     /// Templates of all grammars.
     pub templates: usize,
-    /// The twin whose figures are given: it has not seen the test templates.
-    pub divided: &'a FittedPayloadNetwork,
     /// The network that is shipped.
     pub shipped: &'a FittedPayloadNetwork,
-    /// Log-odds from which on a value is an alarm by default, before they were taken off.
-    pub threshold: f32,
-    /// The twin on texts of test templates.
+    /// A twin, which has not seen the test templates, on texts of these.
     pub test: &'a Evaluation,
     /// The shipped network on values that were written by hand and on files that the trainer was given, by name.
     pub others: &'a [(String, Evaluation)],
@@ -43,19 +39,21 @@ impl ModelCard<'_> {
              - Input: a window of up to 256 bytes of one form of the value (raw, decoded, stripped). Hashed n-grams of its signs with\n  \
              what is around them (1 to 4 bytes, letters in lower case, digits alike), of its tokens (1 to 4 of them, without blanks and\n  \
              comments; some 700 words are tokens of their own, other words and numbers only say of which kind they are), its words, the\n  \
-             whole of a text of up to 40 bytes, and its shape (shares of kinds of characters, open quotes and brackets, endings). Two\n  \
+             whole of a text of up to 64 bytes, and its shape (shares of kinds of characters, open quotes and brackets, endings). Two\n  \
              hidden layers, 13 logits.\n\
              - Score: log-odds of all attacks against benign, the highest of all windows and forms. The threshold by default, {:.2}, is\n  \
-             taken off in the network, so that alarms begin at 0.\n\
+             taken off in the network, so that alarms begin at 0; it was chosen on the values written by hand.\n\
              - Size: {parameters} parameters, {} kB, {multiply_adds} multiply-adds for the mean window: the first layer skips zeros.\n\
-             - Training: Adam, batches of {}, {:.0} % of the n-grams dropped. Stopped by held-out texts, half of them of templates\n  \
-             that are not trained on: epoch {} of {}. Seed {}.\n",
-            self.threshold,
+             - Training: Adam, batches of {}, {} epochs with a learning rate that falls from {} to 0, the mean of the last {} taken;\n  \
+             {:.0} % of the n-grams dropped, labels smoothed by {}. Seed {}.\n",
+            self.options.threshold,
             self.shipped.onnx.len().div_ceil(1000),
             self.options.schedule.batch_rows_max,
+            self.options.schedule.epochs_max,
+            self.options.schedule.learning_rate,
+            AVERAGED_EPOCHS,
             100.0 * NGRAM_DROPOUT,
-            self.divided.trained.chosen_epoch,
-            self.divided.trained.history.len(),
+            SMOOTHING,
             self.options.schedule.seed,
         )
     }
@@ -68,12 +66,10 @@ impl ModelCard<'_> {
              attacks, before those are dropped that never reach the network for being plain, or come more than 40 times. Attacks are\n\
              mutated (case, blanks, comments, quoting, alternatives), put into other text, and encoded; benign texts are cut, joined and encoded in the\n\
              same ways. No traffic and no corpus was used; `--corpus` adds some.\n\n\
-             Templates are divided by their hash within each class: a tenth for the figures below, a tenth to decide when to stop and for\n\
-             the threshold, which {} % of their benign texts reach. The figures are those of a twin that learned from the other eight\n\
-             tenths; the shipped network was trained on all templates in the same way and for as long.\n",
-            self.templates,
-            self.options.texts,
-            100.0 * self.options.false_alarms,
+             Templates are divided by their hash within each class: a tenth for the figures below, a tenth for the choice of the design.\n\
+             The figures are those of a twin that learned from the other eight tenths; the shipped network was trained on all templates\n\
+             in the same way and for as long.\n",
+            self.templates, self.options.texts,
         )
     }
 

@@ -11,9 +11,9 @@ use rand_chacha::ChaCha8Rng;
 
 pub(super) const CLASSES: usize = PayloadClass::ALL.len();
 /// Widths of the hidden layers.
-const HIDDEN: [usize; 2] = [48, 24];
+const HIDDEN: [usize; 2] = [28, 24];
 /// Share of n-grams that a text loses in training, so that no single one decides.
-pub(super) const NGRAM_DROPOUT: f32 = 0.35;
+pub(super) const NGRAM_DROPOUT: f32 = 0.2;
 
 /// A network for windows of text.
 pub trait Design {

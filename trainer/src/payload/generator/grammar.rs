@@ -65,12 +65,13 @@ impl Grammar {
     }
 
     /// The alternatives of a rule that are in `part`, with how often they are taken; none when there is no such rule. In the
-    /// place of an alternative that is nothing but another rule, those of that rule stand.
+    /// place of an alternative that is nothing but another rule, those of that rule stand, but more often than it would be taken
+    /// and expanded: by the square root, so that what is one of many is learned too.
     pub fn templates(&self, rule: &str, part: Part) -> Vec<(u32, &'static str)> {
         let mut weights = BTreeMap::new();
         self.add_templates(rule, WEIGHT_OF_RULE, &mut weights, 0);
         let lines = part.of(weights.keys().copied().collect());
-        lines.into_iter().map(|line| (weights[line].ceil() as u32, line)).collect()
+        lines.into_iter().map(|line| (weights[line].sqrt().ceil() as u32, line)).collect()
     }
 
     fn add_templates(&self, rule: &str, weight: f64, weights: &mut BTreeMap<&'static str, f64>, depth: usize) {

@@ -21,7 +21,7 @@ pub enum Part {
     All,
     /// Eight tenths: what the measured network learns from.
     Training,
-    /// A tenth: decides when training stops, temperature and threshold.
+    /// A tenth: for the choice between designs and settings.
     Stopping,
     /// A tenth: for the figures alone.
     Test,
@@ -29,7 +29,7 @@ pub enum Part {
 
 impl Part {
     /// The templates of a rule that are in the part: in the order of their hashes the first tenth is for the figures, the
-    /// second decides when to stop.
+    /// second for choices.
     fn of(self, mut templates: Vec<&'static str>) -> Vec<&'static str> {
         templates.sort_by_key(|template| hash(template));
         let tenth = templates.len().div_ceil(10);
@@ -54,27 +54,37 @@ fn hash(text: &str) -> u64 {
 
 /// Bytes of an attack that is put into other text.
 const EMBEDDED_BYTES_MIN: usize = 12;
+/// How many of a hundred texts are put into other text: attacks and benign ones alike, so that what is put together of several
+/// texts says nothing by itself.
+const EMBEDDED_PERCENT: u32 = 22;
 /// Bytes of the text that an attack is put into, and of its part before the attack.
 const CONTEXT_BYTES_MAX: usize = 230;
 const PREFIX_BYTES_MAX: usize = 180;
 
-/// How many of a hundred benign texts are of the grammar of structures.
-const STRUCTURED_PERCENT: u32 = 45;
+/// Grammars of benign texts.
+const BENIGN: [&str; 4] = [
+    include_str!("grammars/benign.txt"),
+    include_str!("grammars/benign_structures.txt"),
+    include_str!("grammars/benign_web.txt"),
+    include_str!("grammars/benign_prose.txt"),
+];
+/// How many of a hundred benign texts are of each grammar of [`BENIGN`].
+const BENIGN_SHARES: [(u32, usize); 4] = [(38, 0), (27, 1), (22, 2), (13, 3)];
 
 /// How many of a hundred attacks are of each class.
 const SHARES: [(u32, PayloadClass); 12] = [
-    (25, PayloadClass::Sqli),
-    (18, PayloadClass::Xss),
-    (13, PayloadClass::CommandInjection),
-    (11, PayloadClass::PathTraversal),
-    (8, PayloadClass::CodeInjection),
+    (22, PayloadClass::Sqli),
+    (16, PayloadClass::Xss),
+    (14, PayloadClass::CommandInjection),
+    (12, PayloadClass::PathTraversal),
+    (9, PayloadClass::CodeInjection),
     (5, PayloadClass::TemplateInjection),
     (4, PayloadClass::Nosqli),
     (4, PayloadClass::Ssrf),
     (3, PayloadClass::Xxe),
     (3, PayloadClass::LdapInjection),
     (3, PayloadClass::HeaderInjection),
-    (3, PayloadClass::ScannerProbe),
+    (5, PayloadClass::ScannerProbe),
 ];
 
 /// A grammar with templates and how often each is taken.
@@ -82,10 +92,10 @@ type WeightedGrammar = (Grammar, Vec<(u32, &'static str)>);
 
 /// Draws texts.
 pub struct Generator {
-    /// A grammar of each class, with its templates of the part, in the order of [`PayloadClass::ALL`].
-    grammars: Vec<WeightedGrammar>,
-    /// The second grammar of benign texts.
-    structures: WeightedGrammar,
+    /// The grammars of [`BENIGN`], with their templates of the part.
+    benign: Vec<WeightedGrammar>,
+    /// A grammar of each class of attacks, in the order of [`PayloadClass::ALL`], where the first is benign.
+    attacks: Vec<WeightedGrammar>,
     dice: Dice,
 }
 
@@ -100,21 +110,23 @@ impl Generator {
             (grammar, templates)
         };
         Self {
-            grammars: PayloadClass::ALL.map(|class| grammar(source(class), class)).into(),
-            structures: grammar(STRUCTURES, PayloadClass::Benign),
+            benign: BENIGN.into_iter().map(|source| grammar(source, PayloadClass::Benign)).collect(),
+            attacks: PayloadClass::ALL[1..].iter().map(|&class| grammar(source_of_attacks(class), class)).collect(),
             dice: Dice::new(generator),
         }
     }
 
     /// Templates of the part, over all classes.
     pub fn templates(&self) -> usize {
-        self.grammars.iter().chain([&self.structures]).map(|(_, templates)| templates.len()).sum()
+        self.benign.iter().chain(&self.attacks).map(|(_, templates)| templates.len()).sum()
     }
 
     /// A benign text.
     pub fn benign(&mut self) -> String {
         let text = self.plain_text(PayloadClass::Benign);
-        let text = if self.dice.percent(10) {
+        let text = if self.dice.percent(EMBEDDED_PERCENT) {
+            self.embedded(text)
+        } else if self.dice.percent(10) {
             let other = self.plain_text(PayloadClass::Benign);
             let between = self.dice.one(&[" ", " ", "\n", ", ", "; ", " - ", "/", "|", "&", "=", ": "]);
             format!("{text}{between}{other}")
@@ -135,20 +147,23 @@ impl Generator {
     pub fn attack_of(&mut self, class: PayloadClass) -> String {
         let text = self.plain_text(class);
         let text = mutation::mutate(class, text, &mut self.dice);
-        // What is short is only an attack when it is alone.
-        let text = if text.len() >= EMBEDDED_BYTES_MIN && self.dice.percent(22) { self.embedded(text) } else { text };
+        // What is short, or a name, is only an attack when it is alone.
+        let is_alone = text.len() < EMBEDDED_BYTES_MIN || class == PayloadClass::ScannerProbe;
+        let text = if !is_alone && self.dice.percent(EMBEDDED_PERCENT) { self.embedded(text) } else { text };
         disguise::attack(class, text, &mut self.dice)
     }
 
     fn plain_text(&mut self, class: PayloadClass) -> String {
-        let structured = class == PayloadClass::Benign && self.dice.percent(STRUCTURED_PERCENT);
-        let (grammar, templates) = if structured { &self.structures } else { &self.grammars[class.index()] };
+        let (grammar, templates) = match class.index().checked_sub(1) {
+            Some(attack) => &self.attacks[attack],
+            None => &self.benign[self.dice.weighted(&BENIGN_SHARES)],
+        };
         let template = self.dice.weighted(templates);
         grammar.expand(template, &mut self.dice)
     }
 
-    /// An attack within benign text, of which so much stands before it that both are seen together.
-    fn embedded(&mut self, attack: String) -> String {
+    /// A text within benign text, of which so little stands before it that both are seen together.
+    fn embedded(&mut self, inner: String) -> String {
         let mut benign = self.plain_text(PayloadClass::Benign);
         let length = self.dice.number(8, CONTEXT_BYTES_MAX);
         while benign.len() < length && self.dice.percent(85) {
@@ -164,15 +179,14 @@ impl Generator {
         let middle = benign.floor_char_boundary(middle.min(PREFIX_BYTES_MAX));
         let (before, after) = benign.split_at(middle);
         let between = self.dice.one(&["", " ", " ", " ", "\n", ". "]);
-        format!("{before}{between}{attack}{between}{after}")
+        format!("{before}{between}{inner}{between}{after}")
     }
 }
 
-const STRUCTURES: &str = include_str!("grammars/benign_structures.txt");
-
-fn source(class: PayloadClass) -> &'static str {
+/// The file with the grammar of a class of attacks.
+fn source_of_attacks(class: PayloadClass) -> &'static str {
     match class {
-        PayloadClass::Benign => include_str!("grammars/benign.txt"),
+        PayloadClass::Benign => BENIGN[0],
         PayloadClass::Sqli => include_str!("grammars/sqli.txt"),
         PayloadClass::Xss => include_str!("grammars/xss.txt"),
         PayloadClass::CommandInjection => include_str!("grammars/shell.txt"),
@@ -205,9 +219,7 @@ mod tests {
     fn every_class_has_templates_in_every_part_and_parts_share_none() {
         for part in [Part::Training, Part::Stopping, Part::Test] {
             let generator = Generator::new(part, 1);
-            for (class, (_, templates)) in PayloadClass::ALL.iter().zip(&generator.grammars) {
-                assert!(!templates.is_empty(), "{part:?} {class:?}");
-            }
+            assert!(generator.benign.iter().chain(&generator.attacks).all(|(_, templates)| !templates.is_empty()));
         }
         let count = |part| Generator::new(part, 1).templates();
         assert_eq!(count(Part::All), count(Part::Training) + count(Part::Stopping) + count(Part::Test));
@@ -226,8 +238,8 @@ mod tests {
         assert!(values("hard_benign.txt").iter().all(|value| !different.contains(value)));
         let fixed: std::collections::HashSet<String> = PayloadClass::ALL
             .into_iter()
-            .map(source)
-            .chain([STRUCTURES])
+            .map(source_of_attacks)
+            .chain(BENIGN)
             .flat_map(str::lines)
             .filter(|line| !line.contains('«'))
             .map(str::to_lowercase)
