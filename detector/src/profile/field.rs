@@ -13,8 +13,9 @@ pub const VALUES_ENUMERATED_MAX: usize = 24;
 
 /// Logarithmic magnitude of 1.
 const MAGNITUDE_OF_ONE: i8 = 2;
-/// How much smaller, in powers of two, the number of an object may be than all that were seen.
-const EARLY_MAX: i16 = 3;
+/// How much smaller and larger, in powers of two, the number of an object may be than all that were seen.
+const EARLIER_MAX: i16 = 3;
+const LATER_MAX: i16 = 1;
 
 /// The kinds of oddity that a single value can have, in the order of [`FieldProfile::novelty`].
 pub const FIELD_KINDS: [FindingKind; 9] = [
@@ -170,9 +171,11 @@ impl FieldProfile {
             } else {
                 i16::from(magnitude) - i16::from(most)
             };
-            // Numbers in paths name objects, counted from 1: of those that are used, the first may just not have come yet.
-            let is_early = self.location == Location::Path && magnitude < least && magnitude >= MAGNITUDE_OF_ONE;
-            if !is_early || beyond > EARLY_MAX {
+            // Numbers in paths name objects, counted from 1: of those that are used, the first may just not have come yet, and there
+            // come more.
+            let names_object = self.location == Location::Path && magnitude >= MAGNITUDE_OF_ONE;
+            let usual_beyond = if magnitude < least { EARLIER_MAX } else { LATER_MAX };
+            if !names_object || beyond > usual_beyond {
                 report(Oddity {
                     kind: FindingKind::Range,
                     property: u64::from(magnitude < least),
@@ -308,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn an_early_object_is_not_odd_but_a_small_amount_is() {
+    fn an_early_or_the_next_object_is_not_odd_but_a_small_amount_is() {
         let hasher = KeyedHasher::new(b"0123456789abcdef").unwrap();
         let shape = |text: &str| ValueShape::of_text(text, 0, Purpose::Value, &hasher);
         let odd = |location: Location, value: &str| {
@@ -336,8 +339,9 @@ mod tests {
             kinds.contains(&FindingKind::Range)
         };
         assert!(!odd(Location::Path, "2") && !odd(Location::Path, "40"));
-        assert!(odd(Location::Path, "0") && odd(Location::Path, "5000"));
-        assert!(odd(Location::Form, "2"));
+        assert!(odd(Location::Path, "0") && odd(Location::Path, "-40"));
+        assert!(!odd(Location::Path, "600") && odd(Location::Path, "5000"));
+        assert!(odd(Location::Form, "2") && odd(Location::Form, "600"));
     }
 
     #[test]
